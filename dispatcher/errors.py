@@ -1,0 +1,75 @@
+"""Every error this library raises.
+
+DispatchError
+ + InvalidInput        the caller's words are off (exit code 2 on the command line)
+ | + ConfigError       settings; all faults of all settings in one message
+ | + CampaignError     a campaign that the provider would refuse; all faults at once
+ | + ListError         a recipient list that cannot be read at all
+ + LedgerError         the ledger (Redis) cannot serve
+ | + LedgerUnreachable nothing answers at the address
+ | + LedgerCorrupt     what is stored breaks a rule of the ledger
+ + Refused             a valid request that the present state forbids
+   + UnknownCampaign   no campaign has that id
+   + ContentConflict   the id is taken by a campaign with other content
+   + ListRejected      no recipient is left, or one is bad under `strict`
+
+No message holds a phone number, message text or credential.
+"""
+
+from __future__ import annotations
+
+
+class DispatchError(Exception):
+    """Root of every error raised by `dispatcher`."""
+
+
+class InvalidInput(DispatchError):
+    """What the caller passed cannot be used; the message says how to mend it."""
+
+
+class ConfigError(InvalidInput):
+    """One or more settings are missing or wrong; all of them are named."""
+
+
+class CampaignError(InvalidInput):
+    """The campaign breaks limits of the provider's send call; all are named.
+
+    Attributes:
+        faults: One sentence for each fault, naming the field.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class ListError(InvalidInput):
+    """The recipient list cannot be read: missing, binary, not text, no column."""
+
+
+class LedgerError(DispatchError):
+    """The ledger (Redis) cannot do its work."""
+
+
+class LedgerUnreachable(LedgerError):
+    """Nothing answers at the ledger's address, or it stopped answering."""
+
+
+class LedgerCorrupt(LedgerError):
+    """Stored data breaks a rule of the ledger; nothing was changed."""
+
+
+class Refused(DispatchError):
+    """A valid request that the present state does not allow."""
+
+
+class UnknownCampaign(Refused):
+    """No campaign has that id in this ledger."""
+
+
+class ContentConflict(Refused):
+    """The id already belongs to a campaign with other content."""
+
+
+class ListRejected(Refused):
+    """Nothing was submitted: no usable recipient, or a bad one under `strict`."""

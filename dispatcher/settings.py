@@ -1,0 +1,110 @@
+"""The settings: one frozen object, read once from the environment.
+
+Nothing else in the project reads the environment. Secrets are `SecretStr`, so
+that a repr, a log line or a traceback shows asterisks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dispatcher.errors import ConfigError
+
+
+def _rate(value: object) -> object:
+    """`none` (any case) switches a limit off."""
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    return value
+
+
+Rate = Annotated[float | None, Field(gt=0), BeforeValidator(_rate)]
+
+
+class Settings(BaseSettings):
+    """Everything that the environment decides; see the README's table.
+
+    Rates are in units per second (a unit is one recipient of a group message).
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    redis_url: str | None = Field(None, alias="DISPATCHER_REDIS_URL")
+    ledger_url: str | None = Field(None, alias="DISPATCHER_LEDGER_URL")
+    data_dir: Path = Field(
+        Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
+    )
+
+    account_id: str | None = Field(None, alias="BW_ACCOUNT_ID")
+    username: str | None = Field(None, alias="BW_USERNAME")
+    password: SecretStr | None = Field(None, alias="BW_PASSWORD")
+    client_id: str | None = Field(None, alias="BW_CLIENT_ID")
+    client_secret: SecretStr | None = Field(None, alias="BW_CLIENT_SECRET")
+    application_id: str | None = Field(None, alias="BW_APPLICATION_ID")
+    number: str | None = Field(None, alias="BW_NUMBER")
+    base_url: str = Field(
+        "https://messaging.bandwidth.com/api/v2",
+        alias="BW_BASE_URL",
+        pattern=r"^https?://",
+    )
+    token_url: str = Field(
+        "https://api.bandwidth.com/api/v1/oauth2/token",
+        alias="BW_TOKEN_URL",
+        pattern=r"^https?://",
+    )
+
+    #: The provider's default for a new account is one message a second.
+    account_rate: Rate = Field(1.0, alias="DISPATCHER_ACCOUNT_RATE")
+    sender_rate: Rate = Field(None, alias="DISPATCHER_SENDER_RATE")
+    #: HTTP requests in flight at once in one worker child.
+    slots: int = Field(64, alias="DISPATCHER_SLOTS", ge=1, le=1000)
+    #: Seconds one HTTP exchange may take in all. The lease (30 s) is longer.
+    http_deadline: float = Field(15.0, alias="DISPATCHER_HTTP_DEADLINE", gt=0, le=20)
+    #: Seconds an unknown group waits for proof before the policy decides.
+    unknown_grace: float = Field(300.0, alias="DISPATCHER_UNKNOWN_GRACE", ge=0)
+    unknown_policy: Literal["hold", "resend"] = Field(
+        "hold", alias="DISPATCHER_UNKNOWN_POLICY"
+    )
+
+    log_format: Literal["console", "json", "auto"] = Field(
+        "auto", alias="DISPATCHER_LOG_FORMAT"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", alias="DISPATCHER_LOG_LEVEL"
+    )
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory with `~` expanded."""
+        return self.data_dir.expanduser()
+
+    @classmethod
+    def load(cls, **overrides: object) -> Settings:
+        """Read the environment.
+
+        Args:
+            **overrides: Field names and values that win over the environment.
+
+        Raises:
+            ConfigError: One line that names every bad setting, without values.
+        """
+        try:
+            return cls(**overrides)  # type: ignore[arg-type]
+        except pydantic.ValidationError as error:
+            raise ConfigError(_all_faults(error)) from None
+
+
+def _all_faults(error: pydantic.ValidationError) -> str:
+    """One line for all faults. Values stay out: one may be a password."""
+    faults = (
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )
+    return "; ".join(sorted(faults))
