@@ -1,0 +1,253 @@
+"""Every question to the ledger that is one atomic script, as typed calls.
+
+Nothing here talks to Redis: a function builds a `Call`; `Ledger.run` or
+`AsyncLedger.run` carries it out. All times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Final, Literal
+
+from dispatcher.ledger.scripts import Argument, Call
+
+#: A claim nobody renews for this long is taken back. Longer than the HTTP
+#: deadline, so that a living worker's exchange always ends under its lease.
+LEASE_MS: Final = 30_000
+#: A child that was silent for this long counts as dead when wake-ups are counted.
+HEARTBEAT_MS: Final = 10_000
+#: Members of a dead claim taken back in one script run, so that it stays short.
+LAPSE_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Permitted units per second; None means no limit."""
+
+    account: float | None = None
+    sender: float | None = None
+
+    def arguments(self) -> list[Argument]:
+        """As the scripts take them."""
+        return [_number(self.account), _number(self.sender)]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One group reserved for this worker child."""
+
+    id: str
+    load: str
+    group: int
+    serial: int
+    attempts: int
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReply:
+    """What a claim gave.
+
+    Attributes:
+        groups: The groups reserved.
+        wait_ms: When nothing was: ms until it is worth asking again, None when
+            nothing will become due by itself.
+        alone: A group under suspicion waits for a child that holds nothing.
+    """
+
+    groups: list[Claimed]
+    wait_ms: int | None
+    alone: bool
+
+
+class Refusal(IntEnum):
+    """Why the gate let a group not pass."""
+
+    LOST = -1
+    STOPPED = -2
+    LOCKED = -3
+    CANARY = -4
+
+
+@dataclass(frozen=True, slots=True)
+class GateItem:
+    """One group before the gate.
+
+    Attributes:
+        serial: The new serial it asks for.
+        cost: Units.
+        lock: `codec.member_lock` of sender and members.
+        spent: -1 for a group fresh from a claim. For a quick second try: the
+            attempts (0 or 1) that the serial before it, proven unsent, cost.
+    """
+
+    id: str
+    group: int
+    serial: int
+    cost: int
+    lock: bytes
+    spent: int = -1
+
+
+class Verdict(StrEnum):
+    """What became of a serial; see settle.lua."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    RETRY = "retry"
+    BACK = "back"
+    UNKNOWN = "unknown"
+    HOLD = "hold"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One verdict on one serial of one group.
+
+    Attributes:
+        detail: The message id (accepted), else an error code.
+        sentence: The provider's own words (failed only).
+        delay_ms: For retry and back: due after so long.
+        spent: For retry and back: attempts it cost.
+    """
+
+    id: str
+    group: int
+    serial: int
+    verdict: Verdict
+    lock: bytes = b""
+    detail: str = ""
+    sentence: str = ""
+    delay_ms: int = 0
+    spent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What was taken back from dead claims."""
+
+    returned: int
+    unknown: int
+    poisoned: int
+    more: bool
+
+
+def claim(token: str, want: int, rates: Rates, *, idle: bool) -> Call[ClaimReply]:
+    """Reserve at most `want` groups under `token`."""
+    arguments = [token, want, LEASE_MS, *rates.arguments(), int(idle)]
+    return Call("claim", arguments, _read_claim)
+
+
+def _read_claim(reply: list[Any]) -> ClaimReply:
+    wait, alone, *rest = reply
+    groups = [
+        Claimed(rest[at].decode(), rest[at + 1].decode(), *rest[at + 2 : at + 6])
+        for at in range(0, len(rest), 6)
+    ]
+    return ClaimReply(groups, None if wait < 0 else wait, alone=bool(alone))
+
+
+def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[list[int]]:
+    """Ask for permission to write, now. 0: go; n: wait n ms; else a `Refusal`."""
+    arguments: list[Argument] = [token, *rates.arguments()]
+    for item in items:
+        arguments += (
+            *(item.id, item.group, item.serial),
+            *(item.cost, item.lock, item.spent),
+        )
+    return Call("gate", arguments, list)
+
+
+def settle(token: str, items: Iterable[Settlement]) -> Call[list[int]]:
+    """Record verdicts; 1 for each that changed something."""
+    arguments: list[Argument] = [token]
+    for item in items:
+        arguments += (
+            *(item.id, item.group, item.serial, item.verdict, item.lock),
+            *(item.detail, item.sentence, item.delay_ms, item.spent),
+        )
+    return Call("settle", arguments, list)
+
+
+def lapse(token: str = "") -> Call[Lapsed]:
+    """Take back dead claims, or (by its owner) everything under one token."""
+    return Call("lapse", [LAPSE_LIMIT, token], lambda r: Lapsed(*r[:3], bool(r[3])))
+
+
+def renew(child: str, tokens: Sequence[str], *, in_shift: bool) -> Call[int]:
+    """Keep a child's heartbeat and leases alive."""
+    return Call("renew", [child, LEASE_MS, int(in_shift), *tokens], int)
+
+
+def enter(child: str) -> Call[int]:
+    """A child begins a shift."""
+    return Call("enter", [child], int)
+
+
+def wake(rates: Rates) -> Call[tuple[int, int | None]]:
+    """Wake-ups to publish now; ms until something is due (None: nothing known)."""
+    return Call("wake", [_number(rates.account), HEARTBEAT_MS], _read_wake)
+
+
+def _read_wake(reply: list[int]) -> tuple[int, int | None]:
+    publish, due = reply
+    return publish, None if due < 0 else due
+
+
+def throttle(retry_after_s: float | None) -> Call[int]:
+    """Pause the account because of a 429; ms it is paused from now."""
+    asked = "" if retry_after_s is None else int(retry_after_s * 1000)
+    return Call("throttle", [asked], int)
+
+
+def unthrottle() -> Call[int]:
+    """The provider takes messages again."""
+    return Call("unthrottle", [], int)
+
+
+def breaker(
+    child: str, verdict: Literal["down", "up", "probe"], lease_ms: int
+) -> Call[int]:
+    """Tell whether this child reaches the provider; ask whether it may try."""
+    return Call("breaker", [child, verdict, lease_ms], int)
+
+
+def control(
+    id: str,  # noqa: A002 - the public word for it
+    command: Literal["pause", "resume", "cancel"],
+    reason: str = "",
+) -> Call[tuple[str, str] | None]:
+    """Give a command; the state and reason afterwards, None for an unknown id."""
+    return Call("control", [id, command, reason], _read_control)
+
+
+def _read_control(reply: list[bytes]) -> tuple[str, str] | None:
+    return (reply[0].decode(), reply[1].decode()) if reply else None
+
+
+def begin(id: str, ttl_s: int) -> Call[str]:  # noqa: A002 - the public word for it
+    """Note a load; the content hash if the id is committed already."""
+    return Call("begin", [id, ttl_s], _read_text)
+
+
+def commit(
+    id: str,  # noqa: A002 - the public word for it
+    load: str,
+    content: str,
+    chunks: int,
+    fields: dict[str, str | int | float],
+) -> Call[str]:
+    """Make a load the campaign's list; "" or what was committed before it."""
+    flat = [part for pair in fields.items() for part in pair]
+    return Call("commit", [id, load, content, chunks, *flat], _read_text)
+
+
+def _read_text(reply: bytes) -> str:
+    return reply.decode()
+
+
+def _number(value: float | None) -> str | float:
+    return "" if value is None else value

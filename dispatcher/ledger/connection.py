@@ -1,0 +1,119 @@
+"""Connections to Redis, one way for everybody, and what their faults mean.
+
+redis-py repeats commands by itself unless told not to; a repeated script could
+do its work twice, so every connection here is told not to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dispatcher.errors import (
+    ConfigError,
+    LedgerCorrupt,
+    LedgerError,
+    LedgerUnreachable,
+)
+
+#: Seconds to wait for an answer. A frozen server is told from a slow one here.
+ANSWER_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 3.0
+SCHEMES: Final = ("redis", "rediss", "redis+socket", "unix")
+
+
+def ledger_url(url: str) -> str:
+    """The address as redis-py wants it.
+
+    Raises:
+        ConfigError: The scheme is not one of `SCHEMES`.
+    """
+    parts = _split(url)
+    if parts.scheme != "redis+socket":
+        return url
+    database = parse_qs(parts.query).get("virtual_host", ["0"])[0]
+    return urlunsplit(("unix", parts.netloc, parts.path, f"db={database}", ""))
+
+
+def broker_url(url: str) -> str:
+    """The address as Celery wants it.
+
+    Raises:
+        ConfigError: The scheme is not one of `SCHEMES`.
+    """
+    parts = _split(url)
+    if parts.scheme != "unix":
+        return url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    query = f"virtual_host={database}"
+    return urlunsplit(("redis+socket", parts.netloc, parts.path, query, ""))
+
+
+def _split(url: str) -> Any:  # noqa: ANN401 - a SplitResult, badly typed upstream
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        raise ConfigError(
+            "the Redis address must begin with one of "
+            + ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        )
+    return parts
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": ANSWER_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "client_name": "dispatcher",
+    }
+
+
+def connect(url: str) -> redis.Redis:
+    """A blocking connection pool; nothing is opened yet."""
+    return redis.Redis.from_url(ledger_url(url), **_options())
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """The same for an event loop."""
+    options = _options() | {"retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
+    return redis.asyncio.Redis.from_url(ledger_url(url), **options)
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Turn redis-py's errors into ours. Their texts may hold an address: cut.
+
+    Raises:
+        LedgerUnreachable: Refused, cut, timed out, still loading its file.
+        LedgerCorrupt: A script found a rule broken.
+        LedgerError: Anything else the server answered.
+    """
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise LedgerUnreachable(
+            f"Redis does not answer ({type(error).__name__}); "
+            "is it running at the address in DISPATCHER_REDIS_URL?"
+        ) from None
+    except redis.ResponseError as error:
+        raise _response_error(str(error)) from None
+    except redis.RedisError as error:
+        raise LedgerError(f"Redis failed: {type(error).__name__}") from None
+
+
+def _response_error(text: str) -> LedgerError:
+    if "ILLEGAL" in text:
+        return LedgerCorrupt(text[text.index("ILLEGAL") :].split(",")[0][:120])
+    if "MISSING" in text:
+        return LedgerError("the list took too long to load and expired; submit again")
+    if "OOM" in text or "maxmemory" in text:
+        return LedgerError("Redis is out of memory (maxmemory); give it more")
+    # A script's own fault names a line of ours and no value of the user's.
+    return LedgerError(f"Redis refused: {text[:200]}")

@@ -1,0 +1,275 @@
+"""The ledger: the truth about every campaign and group, in one Redis primary.
+
+`Ledger` blocks (producer, commands); `AsyncLedger` serves the workers' event
+loop. Both run the same scripts. Neither ever repeats a call by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from redis.exceptions import NoScriptError
+
+from dispatcher.errors import LedgerError, UnknownCampaign
+from dispatcher.ledger import connection, scripts
+from dispatcher.ledger.codec import (
+    CHUNK_GROUPS,
+    Members,
+    Record,
+    pack_chunk,
+    unpack_chunk,
+)
+from dispatcher.ledger.keys import key
+from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
+from dispatcher.ledger.scripts import Argument, Call
+
+T = TypeVar("T")
+
+#: Seconds until the chunks of a submission that died vanish. A living one
+#: renews them well before (`renew_chunks`).
+LOAD_TTL_S: Final = 3600
+
+#: Microseconds since the epoch, or None for the server's own clock.
+Clock = Callable[[], int | None]
+
+
+def _server_clock() -> int | None:
+    return None
+
+
+@cache
+def _sha(script: str) -> str:
+    return hashlib.sha1(scripts.source(script).encode()).hexdigest()  # noqa: S324
+
+
+def _evalsha(call: Call[Any], now: int | None) -> list[Argument]:
+    return [_sha(call.script), 0, "" if now is None else now, *call.arguments]
+
+
+class Ledger:
+    """The ledger over a blocking connection.
+
+    Args:
+        url: Address of the Redis primary.
+        clock: For tests only; production uses Redis's own clock.
+
+    Raises:
+        LedgerUnreachable, LedgerError: From every method, when Redis cannot serve.
+    """
+
+    def __init__(self, url: str, *, clock: Clock = _server_clock) -> None:
+        self._redis = connection.connect(url)
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Carry out one script."""
+        with connection.faults():
+            arguments = _evalsha(call, self._clock())
+            try:
+                return call.read(self._redis.evalsha(*arguments))
+            except NoScriptError:
+                # The server did not run it: a fresh server, or a flushed cache.
+                self._redis.script_load(scripts.source(call.script))
+                return call.read(self._redis.evalsha(*arguments))
+
+    def check(self) -> None:
+        """Make sure that the server can be a ledger at all.
+
+        Raises:
+            LedgerError: It is a cluster node or a read-only replica.
+        """
+        with connection.faults():
+            info: Any = self._redis.info("all")
+        if info.get("cluster_enabled"):
+            raise LedgerError("Redis Cluster cannot hold the ledger; use one primary")
+        if info.get("role") == "slave":
+            raise LedgerError("this Redis is a read-only replica; name the primary")
+
+    # -- loading -----------------------------------------------------------
+
+    def put_chunks(self, load: str, first: int, chunks: Sequence[list[Members]]) -> None:
+        """Write whole chunks, `first` being the number of the first one."""
+        pipe = self._redis.pipeline(transaction=False)
+        for number, groups in enumerate(chunks, first):
+            name = key("groups", load, number)
+            pipe.set(name, pack_chunk(groups), ex=LOAD_TTL_S)
+        with connection.faults():
+            pipe.execute()
+
+    def renew_chunks(self, load: str, count: int) -> None:
+        """Keep the chunks of a load that takes long."""
+        pipe = self._redis.pipeline(transaction=False)
+        for number in range(count):
+            pipe.expire(key("groups", load, number), LOAD_TTL_S)
+        with connection.faults():
+            pipe.execute()
+
+    def drop_chunks(self, load: str, count: int) -> None:
+        """Remove a load that will not be committed."""
+        with connection.faults():
+            for number in range(count):
+                self._redis.unlink(key("groups", load, number))
+
+    # -- reading -----------------------------------------------------------
+
+    def campaign(self, id: str) -> CampaignRow:  # noqa: A002 - the public word for it
+        """One campaign.
+
+        Raises:
+            UnknownCampaign: No campaign has that id.
+        """
+        with connection.faults():
+            raw: Any = self._redis.hgetall(key("campaign", id))
+        if not raw:
+            raise UnknownCampaign(f"no campaign has the id {id!r}")
+        return CampaignRow.parse(id, raw)
+
+    def campaign_ids(self) -> list[str]:
+        """Ids of all campaigns, oldest first."""
+        with connection.faults():
+            ids: Any = self._redis.zrange(key("campaigns"), 0, -1)
+        return [id_.decode() for id_ in ids]
+
+    def groups(self, row: CampaignRow) -> Iterator[GroupRow]:
+        """Every group of a campaign with its record, streamed chunk by chunk."""
+        for number in range(-(-row.groups // CHUNK_GROUPS)):
+            yield from self._chunk(row, number).rows(row)
+
+    def group(self, row: CampaignRow, group: int) -> GroupRow:
+        """One group.
+
+        Raises:
+            UnknownCampaign: The campaign has no group of that number.
+        """
+        if not 0 <= group < row.groups:
+            raise UnknownCampaign(
+                f"campaign {row.id!r} has groups 0 to {row.groups - 1}, not {group}"
+            )
+        chunk, place = divmod(group, CHUNK_GROUPS)
+        return list(self._chunk(row, chunk).rows(row))[place]
+
+    def _chunk(self, row: CampaignRow, number: int) -> MemberChunk:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.get(key("groups", row.load, number))
+        pipe.hgetall(key("records", row.load, number))
+        with connection.faults():
+            packed, records = pipe.execute()
+        if packed is None:
+            raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
+        parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
+        return MemberChunk(number, unpack_chunk(packed), parsed)
+
+    def sentences(self, row: CampaignRow, groups: Sequence[int]) -> list[str]:
+        """The provider's own words on failed groups ("" where it gave none)."""
+        if not groups:
+            return []
+        with connection.faults():
+            raw: Any = self._redis.hmget(key("why", row.load), [str(g) for g in groups])
+        return [(text or b"").decode() for text in raw]
+
+    def error_counts(self, row: CampaignRow) -> dict[str, int]:
+        """Failed groups by error code."""
+        with connection.faults():
+            raw: Any = self._redis.hgetall(key("errors", row.load))
+        return {code.decode(): int(n) for code, n in raw.items() if int(n)}
+
+    def extra_ids(self, row: CampaignRow) -> dict[str, str]:
+        """Message ids beyond the first: "group:serial" -> id."""
+        with connection.faults():
+            raw: Any = self._redis.hgetall(key("extra", row.load))
+        return {name.decode(): id_.decode() for name, id_ in raw.items()}
+
+    def unknown_before(self, ms: float, limit: int) -> list[tuple[str, int]]:
+        """(id, group) of groups that became unknown at `ms` or earlier."""
+        with connection.faults():
+            raw: Any = self._redis.zrangebyscore(key("unknown"), "-inf", ms, 0, limit)
+        pairs = (member.decode().rsplit("|", 1) for member in raw)
+        return [(id_, int(group)) for id_, group in pairs]
+
+    def now_ms(self) -> float:
+        """The ledger's clock, ms since the epoch."""
+        if (now := self._clock()) is not None:
+            return now / 1000
+        with connection.faults():
+            seconds, micros = self._redis.time()  # type: ignore[misc]
+        return seconds * 1000 + micros / 1000
+
+    # -- short leases ------------------------------------------------------
+
+    def take_tick(self, child: str, lease_ms: int) -> bool:
+        """Whether this child keeps the clock now."""
+        name = key("tick")
+        with connection.faults():
+            if self._redis.set(name, child, nx=True, px=lease_ms):
+                return True
+            if self._redis.get(name) != child.encode():
+                return False
+            return bool(self._redis.pexpire(name, lease_ms))
+
+
+class AsyncLedger:
+    """What a worker child's event loop needs of the ledger."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = connection.connect_async(url)
+
+    async def aclose(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+    async def run(self, call: Call[T]) -> T:
+        """Carry out one script."""
+        with connection.faults():
+            arguments = _evalsha(call, None)
+            try:
+                return call.read(await self._redis.evalsha(*arguments))  # type: ignore[misc]
+            except NoScriptError:
+                await self._redis.script_load(scripts.source(call.script))
+                return call.read(await self._redis.evalsha(*arguments))  # type: ignore[misc]
+
+    async def chunk(self, load: str, number: int) -> list[Members]:
+        """The members of the groups of one chunk."""
+        with connection.faults():
+            packed: Any = await self._redis.get(key("groups", load, number))
+        if packed is None:
+            raise LedgerError(f"chunk {number} of load {load} is missing")
+        return unpack_chunk(packed)
+
+    async def spec(self, id: str) -> str:  # noqa: A002 - the public word for it
+        """The campaign as the producer stored it (JSON)."""
+        with connection.faults():
+            raw: Any = await self._redis.hget(key("campaign", id), "spec")  # type: ignore[misc]
+        if raw is None:
+            raise UnknownCampaign(f"no campaign has the id {id!r}")
+        return str(raw, "utf-8")
+
+
+def in_chunks(groups: Iterable[Members]) -> Iterator[list[Members]]:
+    """Cut a stream of groups into chunks."""
+    chunk: list[Members] = []
+    for group in groups:
+        chunk.append(group)
+        if len(chunk) == CHUNK_GROUPS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

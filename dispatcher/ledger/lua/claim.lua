@@ -1,0 +1,122 @@
+-- claim.lua: reserves groups for one worker child under its fencing token.
+-- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate ("" = none),
+--       idle ("1" when the child holds nothing)
+-- returns: wait_ms (-1: nothing will be due by itself), alone (1: a suspect waits
+--          for an idle child), then id, load, group, serial, attempts, crashes ...
+-- It only reserves: nothing is charged and nothing may be sent yet.
+local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
+local idle = ARGV[7] == '1'
+local LOOK = 50 -- campaigns looked at in one call, so that a call stays short
+
+local out, alone, taken = {}, 0, 0
+
+local function reply(wait)
+  table.insert(out, 1, wait)
+  table.insert(out, 2, alone)
+  return out
+end
+
+local paused = throttled_ms()
+if account_rate then paused = math.max(paused, wait_ms(bucket('account', account_rate))) end
+if paused > 0 then return reply(paused) end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.later, '-inf', NOW, 'LIMIT', 0, 100)) do
+  local campaign = open(id)
+  redis.call('ZREM', KEY.later, id)
+  if campaign and (campaign.state == 'running' or campaign.state == 'scheduled') then
+    if campaign.state == 'scheduled' then campaign.state = 'running' end
+    join(campaign)
+  end
+end
+
+-- Groups worth a quarter of a second of the tightest limit; at least one.
+local function share(campaign)
+  local most = want - taken
+  for _, b in ipairs(buckets_of(campaign, account_rate, sender_rate)) do
+    most = math.min(most, math.max(1, math.floor(b.rate * BUCKET_CAP_S / campaign.group_size)))
+  end
+  return most
+end
+
+-- A group that was claimed when workers died goes alone, to a child with nothing else.
+local function pick(campaign, most)
+  local due = key('due', campaign.load)
+  local picked = {}
+  local waiting = redis.call('ZRANGEBYSCORE', due, '-inf', NOW, 'LIMIT', 0, most + 16)
+  for i, group in ipairs(waiting) do waiting[i] = tonumber(group) end
+  prefetch(campaign, waiting)
+  for _, group in ipairs(waiting) do
+    if #picked >= most then break end
+    if record(campaign, group).crashes == 0 then picked[#picked + 1] = group
+    elseif idle and taken == 0 and #picked == 0 then
+      redis.call('ZREM', due, group)
+      return { group }, true
+    else alone = 1 end
+  end
+  if #picked > 0 then redis.call('ZREM', due, unpack(picked)) end
+  while #picked < most and campaign.cursor < campaign.groups do
+    picked[#picked + 1] = campaign.cursor
+    -- The cursor only moves on, so a fresh group has no record to read.
+    campaign.records[campaign.cursor] = read_record(nil)
+    campaign.cursor = campaign.cursor + 1
+  end
+  return picked, false
+end
+
+-- Ready again, later, or out of the queue: where the campaign goes after its turn.
+local function requeue(campaign)
+  if campaign.cursor < campaign.groups then return make_ready(campaign) end
+  local first = redis.call('ZRANGE', key('due', campaign.load), 0, 0, 'WITHSCORES')
+  if not first[1] then make_idle(campaign)
+  elseif tonumber(first[2]) <= NOW then make_ready(campaign)
+  else make_later(campaign, tonumber(first[2])) end
+end
+
+local function take(campaign)
+  local picked, suspect = pick(campaign, share(campaign))
+  local members = {}
+  for _, group in ipairs(picked) do
+    local r = record(campaign, group)
+    move(campaign, group, r, 'claim')
+    r.tail = token
+    members[#members + 1] = campaign.id .. '|' .. group
+    local row = { campaign.id, campaign.load, group, r.serial, r.attempts, r.crashes }
+    for _, value in ipairs(row) do out[#out + 1] = value end
+  end
+  taken = taken + #picked
+  campaign.served = campaign.served + #picked * campaign.group_size
+  if #members > 0 then redis.call('SADD', key('claim', token), unpack(members)) end
+  requeue(campaign)
+  return suspect
+end
+
+local soonest -- ms until a campaign's own bucket is out of debt
+for _, id in ipairs(redis.call('ZRANGE', KEY.ready, 0, LOOK - 1)) do
+  if taken >= want then break end
+  local campaign = open(id)
+  if not campaign or campaign.state ~= 'running' then
+    redis.call('ZREM', KEY.ready, id)
+  elseif campaign.expires_at > 0 and NOW >= campaign.expires_at then
+    campaign.cancelled = campaign.cancelled + campaign.pending + campaign.retry
+    campaign.pending, campaign.retry = 0, 0
+    campaign.state, campaign.reason, campaign.ended_at = 'cancelled', 'expired', NOW
+    make_idle(campaign)
+  else
+    local wait = longest_wait(buckets_of(campaign, account_rate, sender_rate))
+    if wait > 0 then
+      soonest = math.min(soonest or wait, wait)
+      make_later(campaign, NOW + wait)
+    elseif take(campaign) then break end
+  end
+end
+
+flush()
+if taken > 0 then
+  redis.call('ZADD', KEY.leases, whole(NOW + lease_ms), token)
+  return reply(0)
+end
+local next = redis.call('ZRANGE', KEY.later, 0, 0, 'WITHSCORES')
+if redis.call('EXISTS', KEY.ready) == 1 then return reply(alone == 1 and 50 or 1) end
+if next[1] then return reply(math.max(1, tonumber(next[2]) - NOW)) end
+return reply(-1)

@@ -1,0 +1,30 @@
+-- commit.lua: makes a loaded list the campaign's list, in one step.
+-- ARGV: now, id, load, content, chunks, then field, value ... of the campaign hash
+-- returns: "" committed | content hash of what another submission committed first
+-- Before this, the chunks expire by themselves and no worker looks at them.
+local id, load, content, chunks = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local hash = key('campaign', id)
+if redis.call('HEXISTS', hash, 'load') == 1 then return redis.call('HGET', hash, 'content') end
+
+for chunk = 0, chunks - 1 do
+  if redis.call('EXISTS', key('groups', load, chunk)) == 0 then
+    return redis.error_reply('MISSING chunk of a load: it expired or was removed')
+  end
+end
+for chunk = 0, chunks - 1 do redis.call('PERSIST', key('groups', load, chunk)) end
+
+redis.call('DEL', hash)
+local fields = {}
+for at = 6, #ARGV do fields[#fields + 1] = ARGV[at] end
+redis.call('HSET', hash, 'load', load, 'content', content, 'created_at', whole(NOW),
+           'state', 'running', unpack(fields))
+redis.call('ZADD', KEY.campaigns, whole(NOW), id)
+
+local campaign = open(id)
+campaign.pending = campaign.groups
+if campaign.starts_at > NOW then
+  campaign.state = 'scheduled'
+  make_later(campaign, campaign.starts_at)
+else join(campaign) end
+flush()
+return ''

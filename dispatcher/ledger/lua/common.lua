@@ -1,0 +1,256 @@
+-- common.lua: what every script shares. Prepended to each by scripts.py, after
+-- the generated tables  KEY (patterns of keys.py), STATE, NAME (states.py),
+-- MOVE[event][from] = to (states.py)  and the constants CHUNK and RECORD (codec.py).
+-- ARGV[1] of every script is the time in microseconds, "" for the server's own.
+-- The keys a script touches depend on what it reads, so they are built here and
+-- not passed as KEYS: the ledger is one primary, never a cluster.
+
+local function key(name, ...) return string.format(KEY[name], ...) end
+
+local NOW_US = tonumber(ARGV[1])
+if not NOW_US then
+  local time = redis.call('TIME')
+  NOW_US = time[1] * 1000000 + time[2]
+end
+local NOW = math.floor(NOW_US / 1000)
+
+-- A whole number as Redis should store it (Lua would print 1e+15).
+local function whole(number) return string.format('%.0f', number) end
+
+-- ---- One run's view of the campaigns: each key is read and written once. ----
+
+-- Numbers, by their default.
+local NUMBERS = {
+  groups = 0, cursor = 0, gated = 0, gated_units = 0, doubled = 0, served = 0,
+  created_at = 0, started_at = 0, ended_at = 0, starts_at = 0, expires_at = 0,
+  group_size = 10, priority = 0, pace = 0, stop_after = 0, error_threshold = 0,
+}
+for _, name in pairs(NAME) do NUMBERS[name] = 0 end
+local FIELDS = { 'load', 'state', 'reason', 'sender' }
+for name in pairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
+
+local campaigns, opened = {}, {}
+
+-- The campaign with that id, or nil. Assign its fields; flush() stores them.
+local function open(id)
+  if campaigns[id] ~= nil then return campaigns[id] or nil end
+  local values = redis.call('HMGET', key('campaign', id), unpack(FIELDS))
+  if not values[1] then campaigns[id] = false return nil end
+  local before, now = {}, { id = id, records = {}, dirty = {} }
+  for i, field in ipairs(FIELDS) do
+    local default = NUMBERS[field]
+    if default then now[field] = tonumber(values[i]) or default
+    else now[field] = values[i] or '' end
+    before[field] = now[field]
+  end
+  now.before = before
+  campaigns[id] = now
+  opened[#opened + 1] = now
+  return now
+end
+
+local function read_record(raw)
+  if not raw then return { state = STATE.pending, attempts = 0, crashes = 0, flags = 0,
+                           dropped = 0, serial = 0, gated_at = 0, tail = '' } end
+  local r, next = {}, nil
+  r.state, r.attempts, r.crashes, r.flags, r.dropped, r.serial, r.gated_at, next =
+    struct.unpack(RECORD, raw)
+  r.tail = string.sub(raw, next)
+  return r
+end
+
+-- Reads the records of many groups of one campaign, one HMGET a chunk.
+local function prefetch(campaign, groups)
+  local chunks = {}
+  for _, group in ipairs(groups) do
+    if not campaign.records[group] then
+      local chunk = math.floor(group / CHUNK)
+      chunks[chunk] = chunks[chunk] or {}
+      table.insert(chunks[chunk], group)
+    end
+  end
+  for chunk, members in pairs(chunks) do
+    local raw = redis.call('HMGET', key('records', campaign.load, chunk), unpack(members))
+    for i, group in ipairs(members) do campaign.records[group] = read_record(raw[i]) end
+  end
+end
+
+local function record(campaign, group)
+  if not campaign.records[group] then prefetch(campaign, { group }) end
+  return campaign.records[group]
+end
+
+-- In a cancelled campaign what waits counts as cancelled, touched or not:
+-- cancelling is one write, however long the list.
+local function standing(campaign, r)
+  local waits = r.state == STATE.pending or r.state == STATE.retry
+  return (campaign.state == 'cancelled' and waits) and STATE.cancelled or r.state
+end
+
+-- Moves a group by an event. The callers ask for legal moves only; if one ever
+-- does not, the script stops here and no record or counter of the run is written.
+local function move(campaign, group, r, event)
+  local from = standing(campaign, r)
+  local to = MOVE[event][from]
+  if not to then
+    error('ILLEGAL ' .. event .. ' of a group that is ' .. NAME[from])
+  end
+  campaign[NAME[from]] = campaign[NAME[from]] - 1
+  campaign[NAME[to]] = campaign[NAME[to]] + 1
+  r.state = to
+  campaign.dirty[group] = r
+end
+
+-- A waiting campaign's turn: highest priority first, then least units served.
+local function turn(campaign) return campaign.served - campaign.priority * 1e12 end
+
+local function make_ready(campaign)
+  redis.call('ZREM', KEY.later, campaign.id)
+  redis.call('ZADD', KEY.ready, whole(turn(campaign)), campaign.id)
+end
+
+local function make_later(campaign, at)
+  redis.call('ZREM', KEY.ready, campaign.id)
+  redis.call('ZADD', KEY.later, whole(at), campaign.id)
+end
+
+local function make_idle(campaign)
+  redis.call('ZREM', KEY.ready, campaign.id)
+  redis.call('ZREM', KEY.later, campaign.id)
+end
+
+-- A campaign that newly asks for its turn starts beside the one served least,
+-- not at zero: it would starve the others until it had caught up.
+local function join(campaign)
+  if redis.call('ZSCORE', KEY.ready, campaign.id) then return end
+  local first = redis.call('ZRANGE', KEY.ready, 0, 0)[1]
+  local other = first and open(first)
+  if other then campaign.served = math.max(campaign.served, other.served) end
+  make_ready(campaign)
+end
+
+-- Puts a group back into the queue of its campaign.
+local function queue(campaign, group, at)
+  redis.call('ZADD', key('due', campaign.load), whole(at), group)
+  campaign.wake_at = math.min(campaign.wake_at or at, at)
+end
+
+local function is_open(campaign)
+  return campaign.pending + campaign.claimed + campaign.sending + campaign.retry
+    + campaign.unknown > 0
+end
+
+-- Running and nothing open: done. Done and something open again: running.
+local function conclude(campaign)
+  if campaign.state == 'running' or campaign.state == 'paused' then
+    if not is_open(campaign) then
+      campaign.state, campaign.reason, campaign.ended_at = 'done', '', NOW
+      make_idle(campaign)
+      redis.call('HDEL', KEY.buckets, 'campaign:' .. campaign.id)
+    end
+  elseif campaign.state == 'done' and is_open(campaign) then
+    campaign.state, campaign.ended_at = 'running', 0
+  end
+  if campaign.wake_at and campaign.state == 'running' then
+    if campaign.wake_at <= NOW then join(campaign)
+    elseif not redis.call('ZSCORE', KEY.ready, campaign.id) then
+      redis.call('ZADD', KEY.later, 'LT', whole(campaign.wake_at), campaign.id)
+    end
+  end
+end
+
+local function write_records(campaign)
+  local chunks = {}
+  for group, r in pairs(campaign.dirty) do
+    local chunk = math.floor(group / CHUNK)
+    local row = chunks[chunk] or {}
+    chunks[chunk] = row
+    row[#row + 1] = group
+    row[#row + 1] = struct.pack(RECORD, r.state, r.attempts, r.crashes, r.flags,
+                                r.dropped, r.serial, r.gated_at) .. r.tail
+  end
+  for chunk, row in pairs(chunks) do
+    redis.call('HSET', key('records', campaign.load, chunk), unpack(row))
+  end
+end
+
+local function flush()
+  for _, campaign in ipairs(opened) do conclude(campaign) end
+  for _, campaign in ipairs(opened) do
+    write_records(campaign)
+    local changed = {}
+    for _, field in ipairs(FIELDS) do
+      local value = campaign[field]
+      if value ~= campaign.before[field] then
+        changed[#changed + 1] = field
+        -- '%.17g' keeps a rate like 0.5 and prints whole numbers whole.
+        changed[#changed + 1] = NUMBERS[field] and string.format('%.17g', value) or value
+      end
+    end
+    if #changed > 0 then
+      redis.call('HSET', key('campaign', campaign.id), unpack(changed))
+    end
+  end
+end
+
+-- ---- Buckets: level in units; in debt below zero. ----
+
+local BUCKET_CAP_S = 0.25 -- a level holds at most this many seconds' worth
+local levels = {}
+
+local function bucket(name, rate)
+  local b = levels[name]
+  if not b then
+    local stored = redis.call('HGET', KEY.buckets, name)
+    b = { name = name, rate = rate, level = rate * BUCKET_CAP_S }
+    if stored then
+      local level, at = string.match(stored, '^(%S+) (%S+)$')
+      local passed = NOW_US - tonumber(at)
+      -- A clock that went backwards proves nothing: no refill, and count from here.
+      if passed < 0 then b.level, b.changed = math.min(0, tonumber(level)), true
+      else b.level = math.min(tonumber(level) + rate * passed / 1e6, rate * BUCKET_CAP_S) end
+    end
+    levels[name] = b
+  end
+  return b
+end
+
+-- Milliseconds until a bucket is out of debt.
+local function wait_ms(b)
+  if b.level >= 0 then return 0 end
+  return math.ceil(-b.level / b.rate * 1000)
+end
+
+local function store_buckets()
+  local row = {}
+  for name, b in pairs(levels) do
+    if b.changed then
+      row[#row + 1] = name
+      row[#row + 1] = string.format('%.6f %.0f', b.level, NOW_US)
+    end
+  end
+  if #row > 0 then redis.call('HSET', KEY.buckets, unpack(row)) end
+end
+
+-- The buckets that a campaign's groups must pay into. Rates: "" means no limit.
+local function buckets_of(campaign, account_rate, sender_rate)
+  local list = {}
+  if account_rate then list[1] = bucket('account', account_rate) end
+  if sender_rate then list[#list + 1] = bucket('sender:' .. campaign.sender, sender_rate) end
+  if campaign.pace > 0 then
+    list[#list + 1] = bucket('campaign:' .. campaign.id, campaign.pace)
+  end
+  return list
+end
+
+local function longest_wait(list)
+  local longest = 0
+  for _, b in ipairs(list) do longest = math.max(longest, wait_ms(b)) end
+  return longest
+end
+
+-- Milliseconds the account still pauses because of a 429.
+local function throttled_ms()
+  local till = tonumber(redis.call('HGET', KEY.throttle, 'until') or 0)
+  return math.max(0, till - NOW)
+end

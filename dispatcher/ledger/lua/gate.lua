@@ -1,0 +1,127 @@
+-- gate.lua: the last question before a write. Passing it marks the group
+-- `sending` under a new serial and charges every bucket; both are durable when
+-- this returns (appendfsync always).
+-- ARGV: now, token, account_rate, sender_rate ("" = none), then for each group:
+--       id, group, serial (the new one), cost (units), lock, spent (attempts that
+--       the proven-unsent serial before it cost; only for a quick second try)
+-- returns for each group: 0 go | n > 0 wait n ms | -1 lost | -2 not running |
+--          -3 locked by another message to the same people | -4 canary is full
+-- A repeated call with the same serial answers -1: it never lets through twice.
+local token = ARGV[2]
+local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST, STRIDE = 5, 6
+local LOST, STOPPED, LOCKED, CANARY = -1, -2, -3, -4
+-- An unresolved message bars another one to the same people for this long,
+-- the width of the provider-search window of an unknown.
+local LOCK_MS = 30 * 60 * 1000
+
+local items, locks = {}, {}
+for at = FIRST, #ARGV, STRIDE do
+  items[#items + 1] = {
+    campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
+    serial = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]),
+    lock = ARGV[at + 4], spent = tonumber(ARGV[at + 5]),
+  }
+  locks[#locks + 1] = ARGV[at + 4]
+end
+local groups = {}
+for _, item in ipairs(items) do
+  if item.campaign then
+    groups[item.campaign] = groups[item.campaign] or {}
+    table.insert(groups[item.campaign], item.group)
+  end
+end
+for campaign, members in pairs(groups) do prefetch(campaign, members) end
+
+local paused = throttled_ms()
+local held = redis.call('ZMSCORE', KEY.locks, unpack(locks))
+local taken = {}
+
+local function is_mine(item, r)
+  local first = r.state == STATE.claimed
+  local again = r.state == STATE.sending and item.spent >= 0
+  return (first or again) and r.tail == token and item.serial == r.serial + 1
+end
+
+-- A second try holds its own lock already.
+local function is_locked(i, item, r)
+  if taken[item.lock] then return true end
+  if r.state == STATE.sending then return false end
+  return held[i] and tonumber(held[i]) > NOW
+end
+
+local function is_over(campaign)
+  return campaign.state ~= 'running'
+    or (campaign.expires_at > 0 and NOW >= campaign.expires_at)
+end
+
+local function is_canary_full(campaign, r)
+  return campaign.stop_after > 0 and r.gated_at == 0
+    and campaign.gated >= campaign.stop_after
+end
+
+-- Groups refused for debt line up behind one another in the buckets that are in
+-- debt (and in no other), so that each is told its own wait.
+local function charge(item)
+  local list = buckets_of(item.campaign, account_rate, sender_rate)
+  local wait = longest_wait(list)
+  item.queued = {}
+  for _, b in ipairs(list) do
+    if wait == 0 then b.changed = true
+    elseif b.level < 0 then table.insert(item.queued, b) end
+    if wait == 0 or b.level < 0 then b.level = b.level - item.cost end
+  end
+  return wait
+end
+
+-- Standing in line costs nothing.
+local function uncharge(item)
+  for _, b in ipairs(item.queued or {}) do b.level = b.level + item.cost end
+end
+
+local function pass(item, r)
+  local campaign = item.campaign
+  if r.gated_at == 0 then campaign.gated = campaign.gated + 1 end
+  if campaign.started_at == 0 then campaign.started_at = NOW end
+  campaign.gated_units = campaign.gated_units + item.cost
+  move(campaign, item.group, r, 'gate')
+  r.attempts = math.min(255, r.attempts + math.max(0, item.spent))
+  r.serial, r.gated_at = item.serial, NOW
+  taken[item.lock] = true
+end
+
+local function judge(i, item)
+  local campaign = item.campaign
+  local r = campaign and record(campaign, item.group)
+  if not r or not is_mine(item, r) then return LOST end
+  if is_over(campaign) then return STOPPED end
+  if is_canary_full(campaign, r) then return CANARY end
+  if is_locked(i, item, r) then return LOCKED end
+  if paused > 0 then return paused end
+  local wait = charge(item)
+  if wait == 0 then pass(item, r) end
+  return wait
+end
+
+local answers = {}
+for i, item in ipairs(items) do answers[i] = judge(i, item) end
+
+for _, item in ipairs(items) do uncharge(item) end
+store_buckets()
+
+local row = {}
+for lock in pairs(taken) do
+  row[#row + 1] = whole(NOW + LOCK_MS)
+  row[#row + 1] = lock
+end
+if #row > 0 then redis.call('ZADD', KEY.locks, unpack(row)) end
+
+for _, campaign in ipairs(opened) do
+  if campaign.stop_after > 0 and campaign.state == 'running'
+      and campaign.gated >= campaign.stop_after then
+    campaign.state, campaign.reason, campaign.stop_after = 'paused', 'canary', 0
+    make_idle(campaign)
+  end
+end
+flush()
+return answers

@@ -1,0 +1,59 @@
+-- lapse.lua: takes back what is reserved under tokens whose lease has ended.
+-- What never passed the gate returns; what did is unknown: it may have been sent.
+-- ARGV: now, limit (groups in this call), token ("" = every lapsed one; a token =
+--       that one now, because its owner says it is done with it)
+-- returns: groups returned, groups unknown, groups given up as poison, 1 if more wait
+local limit, mine = tonumber(ARGV[2]), ARGV[3]
+-- A group that was reserved this often when its worker died is not tried again.
+local POISON = 5
+local returned, lost, poisoned, more = 0, 0, 0, 0
+
+local function give_up(campaign, group, r)
+  move(campaign, group, r, 'cancel')
+  r.tail = 'poison'
+  poisoned = poisoned + 1
+end
+
+local function give_back(campaign, group, r)
+  move(campaign, group, r, r.serial == 0 and 'return_fresh' or 'return_tried')
+  if campaign.state == 'cancelled' then
+    campaign[NAME[r.state]] = campaign[NAME[r.state]] - 1
+    campaign.cancelled = campaign.cancelled + 1
+  else queue(campaign, group, NOW) end
+  r.tail = ''
+  returned = returned + 1
+end
+
+local function take_back(member, token)
+  local id, group = string.match(member, '^(.*)|(%d+)$')
+  local campaign = open(id)
+  if not campaign then return end
+  group = tonumber(group)
+  local r = record(campaign, group)
+  if r.tail ~= token then return end -- settled by proof in the meantime
+  if r.state == STATE.claimed then
+    if mine == '' then r.crashes = r.crashes + 1 end
+    if r.crashes >= POISON then give_up(campaign, group, r)
+    else give_back(campaign, group, r) end
+  elseif r.state == STATE.sending then
+    move(campaign, group, r, 'lose')
+    r.tail = 'worker lost'
+    redis.call('ZADD', KEY.unknown, whole(NOW), member)
+    lost = lost + 1
+  end
+end
+
+local tokens = mine ~= '' and { mine }
+  or redis.call('ZRANGEBYSCORE', KEY.leases, '-inf', NOW, 'LIMIT', 0, 20)
+for _, token in ipairs(tokens) do
+  local claim = key('claim', token)
+  if limit > 0 then
+    local members = redis.call('SPOP', claim, limit)
+    for _, member in ipairs(members) do take_back(member, token) end
+    limit = limit - #members
+  end
+  if redis.call('EXISTS', claim) == 0 then redis.call('ZREM', KEY.leases, token)
+  else more = 1 end
+end
+flush()
+return { returned, lost, poisoned, more }

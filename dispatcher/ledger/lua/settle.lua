@@ -1,0 +1,199 @@
+-- settle.lua: records what became of serials. Also late, and also from a worker
+-- that lost its lease: an answer is true whoever brings it. Repeating a call
+-- changes nothing.
+-- ARGV: now, token ("" when not a worker), then for each group:
+--       id, group, serial, verdict, lock, detail, sentence, delay_ms, spent
+-- verdict: accepted (detail = message id) | failed (detail = code, sentence) |
+--          retry (due after delay_ms, spent attempts) | back (handed back, unsent) |
+--          unknown (detail = code) | hold | ask (a person wants it again)
+-- returns for each group: 1 recorded | 0 nothing to change
+local token = ARGV[2]
+local FIRST, STRIDE = 3, 9
+local EXTRA = 1 -- flag: a further message id is kept
+-- Longer than the slack (5 s) of a provider search for an unknown neighbour.
+local LOCK_AFTER_ACCEPT_MS = 10 * 1000
+
+local settled, unlock, relock = {}, {}, {}
+
+local function member(item) return item.campaign.id .. '|' .. item.group end
+
+-- Leaves whatever list the group was in before its state changed.
+local function leave(item, r)
+  local from = standing(item.campaign, r)
+  if from == STATE.unknown or from == STATE.held then
+    redis.call('ZREM', KEY.unknown, member(item))
+  elseif from == STATE.retry or from == STATE.pending or from == STATE.cancelled then
+    redis.call('ZREM', key('due', item.campaign.load), item.group)
+  elseif from == STATE.failed then
+    redis.call('HINCRBY', key('errors', item.campaign.load), r.tail, -1)
+    redis.call('HDEL', key('why', item.campaign.load), item.group)
+  end
+end
+
+local function change(item, r, event, tail)
+  leave(item, r)
+  move(item.campaign, item.group, r, event)
+  r.tail = tail
+end
+
+local function extra_key(item) return key('extra', item.campaign.load) end
+
+local function keep_extra(item, r)
+  local name = item.group .. ':' .. item.serial
+  if redis.call('HSETNX', extra_key(item), name, item.detail) == 1 then
+    item.campaign.doubled = item.campaign.doubled + 1
+    r.flags = bit.bor(r.flags, EXTRA)
+    item.campaign.dirty[item.group] = r
+  end
+end
+
+-- An earlier serial was proven taken while this one was on its way, and this
+-- one was not taken after all: the group is accepted once, not doubled.
+local function settle_by_extra(item, r)
+  for serial = 1, r.serial - 1 do
+    local name = item.group .. ':' .. serial
+    local id = redis.call('HGET', extra_key(item), name)
+    if id then
+      redis.call('HDEL', extra_key(item), name)
+      item.campaign.doubled = item.campaign.doubled - 1
+      return change(item, r, 'accept', id)
+    end
+  end
+end
+
+local function is_running_out(campaign)
+  local judged = campaign.accepted + campaign.failed
+  return campaign.error_threshold > 0 and judged >= 100 and campaign.state == 'running'
+    and campaign.failed / judged > campaign.error_threshold
+end
+
+local function waits_again(item, event)
+  local r = item.record
+  if item.campaign.state == 'cancelled' then
+    -- Counted as cancelled by standing(); the record keeps why it was not sent.
+    change(item, r, event, item.detail)
+    item.campaign[NAME[r.state]] = item.campaign[NAME[r.state]] - 1
+    item.campaign.cancelled = item.campaign.cancelled + 1
+    return
+  end
+  change(item, r, event, item.detail)
+  queue(item.campaign, item.group, NOW + item.delay)
+end
+
+local verdicts = {}
+
+function verdicts.accepted(item, r)
+  local newest = item.serial == r.serial
+  if r.state == STATE.accepted then
+    if r.tail == '' then
+      r.tail = item.detail
+      item.campaign.dirty[item.group] = r
+    elseif item.detail ~= '' and item.detail ~= r.tail then keep_extra(item, r)
+    else return 0 end
+  elseif r.state == STATE.sending and not newest then
+    keep_extra(item, r) -- a newer serial is on its way: two may arrive
+  else
+    change(item, r, 'accept', item.detail)
+    relock[#relock + 1] = item.lock
+  end
+  return 1
+end
+
+-- Everything but proof of acceptance settles only its own serial.
+local function is_current(item, r)
+  return item.serial == r.serial and (r.state == STATE.sending
+    or r.state == STATE.unknown or r.state == STATE.held)
+end
+
+local function unsent(item, r, event)
+  if not is_current(item, r) then return 0 end
+  unlock[#unlock + 1] = item.lock
+  if bit.band(r.flags, EXTRA) == EXTRA and settle_by_extra(item, r) then return 1 end
+  if event == 'fail' then
+    change(item, r, 'fail', item.detail)
+    redis.call('HINCRBY', key('errors', item.campaign.load), item.detail, 1)
+    if item.sentence ~= '' then
+      redis.call('HSET', key('why', item.campaign.load), item.group, item.sentence)
+    end
+    if is_running_out(item.campaign) then
+      item.campaign.state, item.campaign.reason = 'paused', 'error threshold'
+      make_idle(item.campaign)
+    end
+  else
+    r.attempts = math.min(255, r.attempts + item.spent)
+    waits_again(item, 'retry')
+  end
+  return 1
+end
+
+function verdicts.failed(item, r) return unsent(item, r, 'fail') end
+function verdicts.retry(item, r) return unsent(item, r, 'retry') end
+
+function verdicts.back(item, r)
+  if r.state == STATE.claimed and r.tail == token then
+    waits_again(item, r.serial == 0 and 'return_fresh' or 'return_tried')
+    return 1
+  end
+  return unsent(item, r, 'retry')
+end
+
+function verdicts.unknown(item, r)
+  if r.state ~= STATE.sending or item.serial ~= r.serial then return 0 end
+  change(item, r, 'lose', item.detail)
+  redis.call('ZADD', KEY.unknown, whole(NOW), member(item))
+  return 1
+end
+
+function verdicts.hold(item, r)
+  if r.state ~= STATE.unknown or item.serial ~= r.serial then return 0 end
+  change(item, r, 'hold', r.tail)
+  return 1
+end
+
+function verdicts.ask(item, r)
+  if r.state ~= STATE.failed and r.state ~= STATE.held then return 0 end
+  if item.serial ~= r.serial then return 0 end
+  unlock[#unlock + 1] = item.lock
+  r.attempts = 0
+  waits_again(item, 'ask')
+  return 1
+end
+
+local items, groups = {}, {}
+for at = FIRST, #ARGV, STRIDE do
+  local item = {
+    campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
+    serial = tonumber(ARGV[at + 2]), verdict = ARGV[at + 3], lock = ARGV[at + 4],
+    detail = ARGV[at + 5], sentence = ARGV[at + 6],
+    delay = tonumber(ARGV[at + 7]), spent = tonumber(ARGV[at + 8]),
+  }
+  items[#items + 1] = item
+  if item.campaign then
+    groups[item.campaign] = groups[item.campaign] or {}
+    table.insert(groups[item.campaign], item.group)
+  end
+end
+for campaign, members in pairs(groups) do prefetch(campaign, members) end
+
+local answers = {}
+for i, item in ipairs(items) do
+  answers[i] = 0
+  if item.campaign then
+    item.record = record(item.campaign, item.group)
+    answers[i] = verdicts[item.verdict](item, item.record)
+    settled[#settled + 1] = member(item)
+  end
+end
+
+if token ~= '' and #settled > 0 then
+  redis.call('SREM', key('claim', token), unpack(settled))
+end
+if #unlock > 0 then redis.call('ZREM', KEY.locks, unpack(unlock)) end
+local row = {}
+for _, lock in ipairs(relock) do
+  row[#row + 1] = whole(NOW + LOCK_AFTER_ACCEPT_MS)
+  row[#row + 1] = lock
+end
+if #row > 0 then redis.call('ZADD', KEY.locks, unpack(row)) end
+flush()
+return answers

@@ -1,0 +1,77 @@
+"""Loading of the Lua scripts and the one way to call them.
+
+A `Call` is a value: which script, with which arguments, and how its reply
+reads. The same calls run on a blocking connection (producer, commands) and in
+an event loop (workers); nothing else differs between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Generic, TypeVar
+
+from dispatcher.ledger.codec import CHUNK_GROUPS, RECORD_FORMAT
+from dispatcher.ledger.keys import PATTERNS
+from dispatcher.ledger.states import CAMPAIGN_MOVES, GROUP_MOVES, GroupState
+
+T = TypeVar("T")
+
+Argument = str | bytes | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One call of one script.
+
+    Attributes:
+        script: Name of the file in `lua/`, without its ending.
+        arguments: ARGV after the time, which the ledger puts first.
+        read: Turns the raw reply into a value.
+    """
+
+    script: str
+    arguments: list[Argument]
+    read: Callable[[Any], T]
+
+
+@cache
+def source(script: str) -> str:
+    """The whole text of a script: generated tables, common part, script."""
+    return "\n".join((_tables(), _file("common"), _file(script)))
+
+
+def _file(name: str) -> str:
+    return (resources.files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
+
+
+@cache
+def _tables() -> str:
+    """The constants that Lua and Python must agree on, written once in Python."""
+    words = {state.word: state.value for state in GroupState}
+    names = "".join(f"[{state.value}]={state.word!r}," for state in GroupState)
+    moves = {event.value: _numbers(move) for event, move in GROUP_MOVES.items()}
+    commands = {
+        command: "{" + "".join(f"{a.value}={b.value!r}," for a, b in move.items()) + "}"
+        for command, move in CAMPAIGN_MOVES.items()
+    }
+    return "\n".join(
+        (
+            f"local CHUNK, RECORD = {CHUNK_GROUPS}, {RECORD_FORMAT!r}",
+            "local KEY = " + _table({k: repr(v) for k, v in PATTERNS.items()}),
+            "local STATE = " + _table(words),
+            "local NAME = {" + names + "}",
+            "local MOVE = " + _table(moves),
+            "local CAMPAIGN_MOVE = " + _table(commands),
+        )
+    )
+
+
+def _numbers(moves: Mapping[GroupState, GroupState]) -> str:
+    return "{" + "".join(f"[{a.value}]={b.value}," for a, b in moves.items()) + "}"
+
+
+def _table(values: Mapping[str, object]) -> str:
+    return "{" + ",".join(f"{name}={value}" for name, value in values.items()) + "}"
