@@ -1,0 +1,53 @@
+"""Send one group message to every group of a very long list, exactly once.
+
+    from dispatcher import Campaign, Dispatcher, read_recipients
+
+Submit with `Dispatcher`, run `dispatcher worker` to send, read `Run.results`.
+"""
+
+from dispatcher.campaign import Campaign
+from dispatcher.client import Dispatcher, Run
+from dispatcher.errors import (
+    CampaignError,
+    ConfigError,
+    ContentConflict,
+    DispatchError,
+    InvalidInput,
+    LedgerCorrupt,
+    LedgerError,
+    LedgerUnreachable,
+    ListError,
+    ListRejected,
+    Refused,
+    UnknownCampaign,
+)
+from dispatcher.producer import Submission
+from dispatcher.recipients import Recipients, Row, read_recipients
+from dispatcher.results import GroupError, GroupResult, Progress, RecipientResult
+from dispatcher.settings import Settings
+
+__all__ = [
+    "Campaign",
+    "CampaignError",
+    "ConfigError",
+    "ContentConflict",
+    "DispatchError",
+    "Dispatcher",
+    "GroupError",
+    "GroupResult",
+    "InvalidInput",
+    "LedgerCorrupt",
+    "LedgerError",
+    "LedgerUnreachable",
+    "ListError",
+    "ListRejected",
+    "Progress",
+    "RecipientResult",
+    "Recipients",
+    "Refused",
+    "Row",
+    "Run",
+    "Settings",
+    "Submission",
+    "UnknownCampaign",
+]

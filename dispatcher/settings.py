@@ -33,7 +33,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+        # Only the aliases count: by field name, $USERNAME would be the account's.
+        frozen=True,
+        extra="ignore",
+        populate_by_name=False,
+        env_ignore_empty=True,
     )
 
     redis_url: str | None = Field(None, alias="DISPATCHER_REDIS_URL")
@@ -48,7 +52,7 @@ class Settings(BaseSettings):
     client_id: str | None = Field(None, alias="BW_CLIENT_ID")
     client_secret: SecretStr | None = Field(None, alias="BW_CLIENT_SECRET")
     application_id: str | None = Field(None, alias="BW_APPLICATION_ID")
-    number: str | None = Field(None, alias="BW_NUMBER")
+    number: str | None = Field(None, alias="BW_NUMBER", repr=False)
     base_url: str = Field(
         "https://messaging.bandwidth.com/api/v2",
         alias="BW_BASE_URL",
@@ -96,7 +100,8 @@ class Settings(BaseSettings):
             ConfigError: One line that names every bad setting, without values.
         """
         try:
-            return cls(**overrides)  # type: ignore[arg-type]
+            aliased = {cls.model_fields[n].alias: v for n, v in overrides.items()}
+            return cls(**aliased)  # type: ignore[arg-type]
         except pydantic.ValidationError as error:
             raise ConfigError(_all_faults(error)) from None
 

@@ -174,7 +174,12 @@ def settle(token: str, items: Iterable[Settlement]) -> Call[list[int]]:
 
 def lapse(token: str = "") -> Call[Lapsed]:
     """Take back dead claims, or (by its owner) everything under one token."""
-    return Call("lapse", [LAPSE_LIMIT, token], lambda r: Lapsed(*r[:3], bool(r[3])))
+    return Call("lapse", [LAPSE_LIMIT, token], _read_lapsed)
+
+
+def _read_lapsed(reply: list[int]) -> Lapsed:
+    returned, unknown, poisoned, more = reply
+    return Lapsed(returned, unknown, poisoned, more=bool(more))
 
 
 def renew(child: str, tokens: Sequence[str], *, in_shift: bool) -> Call[int]:

@@ -107,10 +107,9 @@ class Record:
         """Read a stored record; None (never touched) reads as pending."""
         data = data or _NO_RECORD
         try:
-            state, *numbers, gated_at = _RECORD.unpack_from(data)
-            return cls(
-                GroupState(state), *numbers, gated_at, data[_RECORD.size :].decode()
-            )
+            state, a, c, f, dropped, serial, gated_at = _RECORD.unpack_from(data)
+            tail = data[_RECORD.size :].decode()
+            return cls(GroupState(state), a, c, f, dropped, serial, gated_at, tail)
         except (struct.error, ValueError):
             raise LedgerCorrupt("a group's record is damaged") from None
 

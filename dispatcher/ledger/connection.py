@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
 import redis
 import redis.asyncio
@@ -56,7 +56,7 @@ def broker_url(url: str) -> str:
     return urlunsplit(("redis+socket", parts.netloc, parts.path, query, ""))
 
 
-def _split(url: str) -> Any:  # noqa: ANN401 - a SplitResult, badly typed upstream
+def _split(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         raise ConfigError(

@@ -25,7 +25,7 @@ from dispatcher.ledger.codec import (
 )
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
-from dispatcher.ledger.scripts import Argument, Call
+from dispatcher.ledger.scripts import Call
 
 T = TypeVar("T")
 
@@ -46,8 +46,8 @@ def _sha(script: str) -> str:
     return hashlib.sha1(scripts.source(script).encode()).hexdigest()  # noqa: S324
 
 
-def _evalsha(call: Call[Any], now: int | None) -> list[Argument]:
-    return [_sha(call.script), 0, "" if now is None else now, *call.arguments]
+def _evalsha(call: Call[Any], now: int | None) -> tuple[Any, ...]:
+    return (_sha(call.script), 0, "" if now is None else now, *call.arguments)
 
 
 class Ledger:
@@ -106,7 +106,9 @@ class Ledger:
 
     # -- loading -----------------------------------------------------------
 
-    def put_chunks(self, load: str, first: int, chunks: Sequence[list[Members]]) -> None:
+    def put_chunks(
+        self, load: str, first: int, chunks: Sequence[list[Members]]
+    ) -> None:
         """Write whole chunks, `first` being the number of the first one."""
         pipe = self._redis.pipeline(transaction=False)
         for number, groups in enumerate(chunks, first):
@@ -173,10 +175,40 @@ class Ledger:
         pipe.hgetall(key("records", row.load, number))
         with connection.faults():
             packed, records = pipe.execute()
-        if packed is None:
-            raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
-        parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
-        return MemberChunk(number, unpack_chunk(packed), parsed)
+        return _member_chunk(row, number, packed, records)
+
+    def due_groups(self, row: CampaignRow) -> set[int]:
+        """Groups in the queue of those handed back."""
+        with connection.faults():
+            raw: Any = self._redis.zrange(key("due", row.load), 0, -1)
+        return {int(group) for group in raw}
+
+    def snapshot(
+        self, row: CampaignRow
+    ) -> tuple[CampaignRow, Iterator[GroupRow], set[int]]:
+        """A campaign, its groups and its queue, all of one instant."""
+        chunks = range(-(-row.groups // CHUNK_GROUPS))
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hgetall(key("campaign", row.id))
+        pipe.zrange(key("due", row.load), 0, -1)
+        for number in chunks:
+            pipe.hgetall(key("records", row.load, number))
+        with connection.faults():
+            raw, due, *records = pipe.execute()
+        now = CampaignRow.parse(row.id, raw)
+        groups = (
+            group
+            for number, stored in zip(chunks, records, strict=True)
+            for group in self._with_records(now, number, stored).rows(now)
+        )
+        return now, groups, {int(group) for group in due}
+
+    def _with_records(
+        self, row: CampaignRow, number: int, records: dict[bytes, bytes]
+    ) -> MemberChunk:
+        with connection.faults():
+            packed: Any = self._redis.get(key("groups", row.load, number))
+        return _member_chunk(row, number, packed, records)
 
     def sentences(self, row: CampaignRow, groups: Sequence[int]) -> list[str]:
         """The provider's own words on failed groups ("" where it gave none)."""
@@ -210,8 +242,9 @@ class Ledger:
         if (now := self._clock()) is not None:
             return now / 1000
         with connection.faults():
-            seconds, micros = self._redis.time()  # type: ignore[misc]
-        return seconds * 1000 + micros / 1000
+            time: Any = self._redis.time()
+        seconds, micros = time
+        return float(seconds * 1000 + micros / 1000)
 
     # -- short leases ------------------------------------------------------
 
@@ -224,6 +257,15 @@ class Ledger:
             if self._redis.get(name) != child.encode():
                 return False
             return bool(self._redis.pexpire(name, lease_ms))
+
+
+def _member_chunk(
+    row: CampaignRow, number: int, packed: bytes | None, records: dict[bytes, bytes]
+) -> MemberChunk:
+    if packed is None:
+        raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
+    parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
+    return MemberChunk(number, unpack_chunk(packed), parsed)
 
 
 class AsyncLedger:
@@ -241,10 +283,13 @@ class AsyncLedger:
         with connection.faults():
             arguments = _evalsha(call, None)
             try:
-                return call.read(await self._redis.evalsha(*arguments))  # type: ignore[misc]
+                return call.read(await self._evalsha(arguments))
             except NoScriptError:
                 await self._redis.script_load(scripts.source(call.script))
-                return call.read(await self._redis.evalsha(*arguments))  # type: ignore[misc]
+                return call.read(await self._evalsha(arguments))
+
+    async def _evalsha(self, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        return await self._redis.evalsha(*arguments)
 
     async def chunk(self, load: str, number: int) -> list[Members]:
         """The members of the groups of one chunk."""
@@ -257,7 +302,7 @@ class AsyncLedger:
     async def spec(self, id: str) -> str:  # noqa: A002 - the public word for it
         """The campaign as the producer stored it (JSON)."""
         with connection.faults():
-            raw: Any = await self._redis.hget(key("campaign", id), "spec")  # type: ignore[misc]
+            raw: Any = await self._redis.hget(key("campaign", id), "spec")
         if raw is None:
             raise UnknownCampaign(f"no campaign has the id {id!r}")
         return str(raw, "utf-8")

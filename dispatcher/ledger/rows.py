@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record
 from dispatcher.ledger.states import CampaignState, GroupState
@@ -22,12 +23,14 @@ class CampaignRow:
     load: str = ""
     content: str = ""
     spec: str = field(default="", repr=False)
+    sender: str = field(default="", repr=False)
     recipients: int = 0
     units: int = 0
     gated: int = 0
     gated_units: int = 0
     doubled: int = 0
     groups: int = 0
+    cursor: int = 0
     counts: Mapping[GroupState, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -40,16 +43,12 @@ class CampaignRow:
     def parse(cls, id: str, raw: Mapping[bytes, bytes]) -> CampaignRow:  # noqa: A002 - the public word for it
         """Read the hash as Redis returns it."""
         text = {name.decode(): value.decode() for name, value in raw.items()}
-        return cls(
-            id,
-            CampaignState(text["state"]),
-            *(text.get(name, "") for name in ("reason", "load", "content", "spec")),
-            *(int(float(text.get(name, 0))) for name in _WHOLE),
-            {state: int(float(text.get(state.word, 0))) for state in GroupState},
-            json.loads(text.get("rejected", "{}")),
-            json.loads(text.get("dropped", "{}")),
-            *(float(text.get(name, 0)) for name in _TIMES),
-        )
+        fields: dict[str, Any] = {name: text[name] for name in _TEXTS if name in text}
+        fields |= {name: int(float(text.get(name, 0))) for name in _WHOLE}
+        fields |= {name: float(text.get(name, 0)) for name in _TIMES}
+        fields |= {name: json.loads(text.get(name, "{}")) for name in _TABLES}
+        counts = {state: int(text.get(state.word, 0)) for state in GroupState}
+        return cls(id, CampaignState(text["state"]), counts=counts, **fields)
 
     @property
     def finished(self) -> bool:
@@ -57,7 +56,9 @@ class CampaignRow:
         return self.state in (CampaignState.DONE, CampaignState.CANCELLED)
 
 
-_WHOLE = ("recipients", "units", "gated", "gated_units", "doubled", "groups")
+_TEXTS = ("reason", "load", "content", "spec", "sender")
+_TABLES = ("rejected", "dropped")
+_WHOLE = ("recipients", "units", "gated", "gated_units", "doubled", "groups", "cursor")
 _TIMES = ("created_at", "started_at", "ended_at", "starts_at")
 
 

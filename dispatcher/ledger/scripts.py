@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from dispatcher.ledger.codec import CHUNK_GROUPS, RECORD_FORMAT
 from dispatcher.ledger.keys import PATTERNS
-from dispatcher.ledger.states import CAMPAIGN_MOVES, GROUP_MOVES, GroupState
+from dispatcher.ledger.states import CAMPAIGN_MOVES, GROUP_MOVES, Event, GroupState
 
 T = TypeVar("T")
 
@@ -37,10 +37,17 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
 
 
+#: Scripts that may run when Redis is out of memory: what they store is true and
+#: must not get lost. A claim or a gate would only begin more.
+_MAY_EXCEED_MEMORY: Final = frozenset({"settle", "lapse", "renew", "control"})
+
+
 @cache
 def source(script: str) -> str:
-    """The whole text of a script: generated tables, common part, script."""
-    return "\n".join((_tables(), _file("common"), _file(script)))
+    """The whole text of a script: flags, generated tables, common part, script."""
+    flags = "allow-oom" if script in _MAY_EXCEED_MEMORY else ""
+    head = f"#!lua flags={flags}"
+    return "\n".join((head, _tables(), _file("common"), _file(script)))
 
 
 def _file(name: str) -> str:
@@ -52,7 +59,7 @@ def _tables() -> str:
     """The constants that Lua and Python must agree on, written once in Python."""
     words = {state.word: state.value for state in GroupState}
     names = "".join(f"[{state.value}]={state.word!r}," for state in GroupState)
-    moves = {event.value: _numbers(move) for event, move in GROUP_MOVES.items()}
+    moves = {event.value: _numbers(GROUP_MOVES[event]) for event in Event}
     commands = {
         command: "{" + "".join(f"{a.value}={b.value!r}," for a, b in move.items()) + "}"
         for command, move in CAMPAIGN_MOVES.items()

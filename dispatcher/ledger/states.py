@@ -6,6 +6,7 @@ these tables as generated constants, and the tests walk every (state, event).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -60,7 +61,7 @@ class Event(StrEnum):
 _S = GroupState
 
 #: event -> {state before: state after}. What is not here is illegal.
-GROUP_MOVES: Final = MappingProxyType(
+GROUP_MOVES: Final[Mapping[Event, Mapping[GroupState, GroupState]]] = MappingProxyType(
     {
         Event.CLAIM: {_S.PENDING: _S.CLAIMED, _S.RETRY: _S.CLAIMED},
         # A quick second try goes from one serial to the next without a claim.

@@ -4,7 +4,8 @@
 -- ARGV: now, token ("" when not a worker), then for each group:
 --       id, group, serial, verdict, lock, detail, sentence, delay_ms, spent
 -- verdict: accepted (detail = message id) | failed (detail = code, sentence) |
---          retry (due after delay_ms, spent attempts) | back (handed back, unsent) |
+--          retry (due after delay_ms, spent attempts) |
+--          back (handed back, unsent: only what is reserved under the token) |
 --          unknown (detail = code) | hold | ask (a person wants it again)
 -- returns for each group: 1 recorded | 0 nothing to change
 local token = ARGV[2]
@@ -129,12 +130,15 @@ end
 function verdicts.failed(item, r) return unsent(item, r, 'fail') end
 function verdicts.retry(item, r) return unsent(item, r, 'retry') end
 
+-- Handed back by a worker that may not know whether its gate call ran: so only
+-- what still carries its token can be meant.
 function verdicts.back(item, r)
-  if r.state == STATE.claimed and r.tail == token then
+  if r.tail ~= token then return 0 end
+  if r.state == STATE.claimed then
     waits_again(item, r.serial == 0 and 'return_fresh' or 'return_tried')
     return 1
   end
-  return unsent(item, r, 'retry')
+  return r.state == STATE.sending and unsent(item, r, 'retry') or 0
 end
 
 function verdicts.unknown(item, r)

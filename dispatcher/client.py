@@ -1,0 +1,405 @@
+"""What users hold: `Dispatcher`, the way in, and `Run`, one submitted campaign."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from types import TracebackType
+from typing import Final, Literal, Self, overload
+
+import structlog
+
+from dispatcher import books, results
+from dispatcher.campaign import Campaign
+from dispatcher.embedded import ledger_address, redis_address
+from dispatcher.errors import InvalidInput, LedgerError, Refused
+from dispatcher.ledger import calls
+from dispatcher.ledger.calls import Settlement, Verdict
+from dispatcher.ledger.codec import member_lock
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import CampaignRow, GroupRow
+from dispatcher.ledger.states import CampaignState, GroupState
+from dispatcher.producer import Order, Producer, Submission, check_id, new_id
+from dispatcher.queue import make_app, publish_wake_up
+from dispatcher.recipients import Row
+from dispatcher.results import GroupResult, Progress, RecipientResult
+from dispatcher.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks of `wait`.
+_LOOK_S: Final = 0.25
+#: Seconds `pause` waits for sends under way, beyond their HTTP deadline.
+_SETTLE_S: Final = 5.0
+#: Groups asked for again in one script.
+_BATCH: Final = 200
+
+
+class Dispatcher:
+    """Submits campaigns and tells what became of them.
+
+    Args:
+        settings: Read from the environment if None.
+
+    Raises:
+        ConfigError: A setting is missing or wrong.
+        LedgerError: The Redis at the address cannot be the ledger.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.load()
+        self._broker_url = redis_address(self.settings)
+        self.ledger = Ledger(ledger_address(self.settings))
+        self.ledger.check()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.ledger.close()
+
+    def submit(
+        self,
+        campaign: Campaign,
+        recipients: Iterable[str | Row],
+        *,
+        id: str | None = None,  # noqa: A002 - the public word for it
+        region: str = "US",
+        strict: bool = False,
+        stop_after: int | None = None,
+    ) -> Run:
+        """Load a list and start its campaign; from then on no group is lost.
+
+        Args:
+            campaign: The message and its rules.
+            recipients: From `read_recipients`, or any iterable of written numbers.
+            id: Makes a repeated call harmless: the same id and content again
+                changes nothing. A random one if None.
+            region: Country of numbers without a country code.
+            strict: Submit nothing if any row would be left out.
+            stop_after: Pause after so many groups were sent (canary).
+
+        Raises:
+            ContentConflict: The id belongs to a campaign with other content.
+            ListRejected: There is nobody to send to, or `strict` forbids it.
+            InvalidInput: The list cannot be read, or an argument is wrong.
+            LedgerError: Redis cannot take it; nothing was submitted.
+        """
+        order = self.order(
+            campaign,
+            recipients,
+            id,
+            region=region,
+            strict=strict,
+            stop_after=stop_after,
+        )
+        return self.place(order)
+
+    def order(
+        self,
+        campaign: Campaign,
+        recipients: Iterable[str | Row],
+        id: str | None = None,  # noqa: A002 - the public word for it
+        *,
+        region: str = "US",
+        strict: bool = False,
+        stop_after: int | None = None,
+        dry_run: bool = False,
+    ) -> Order:
+        """An order as `submit` would place it, for `place`."""
+        if stop_after is not None and stop_after < 1:
+            raise InvalidInput("stop_after is a number of groups, 1 or more")
+        if campaign.application_id is None and self.settings.application_id:
+            application = {"application_id": self.settings.application_id}
+            campaign = campaign.model_copy(update=application)
+        return Order(
+            id=check_id(id) if id is not None else new_id(),
+            campaign=campaign,
+            rows=recipients,
+            region=region,
+            strict=strict,
+            stop_after=stop_after,
+            dry_run=dry_run,
+        )
+
+    def place(self, order: Order) -> Run:
+        """Submit an order; raises as `submit` does."""
+        directory = self.settings.data_path / "rejections"
+        submission = Producer(self.ledger, directory).submit(order)
+        if not order.dry_run:
+            self.wake()
+        return Run(self, order.id, submission)
+
+    def campaigns(self) -> list[Run]:
+        """Every campaign of this ledger, oldest first."""
+        return [Run(self, id_) for id_ in self.ledger.campaign_ids()]
+
+    def campaign(self, id: str) -> Run:  # noqa: A002 - the public word for it
+        """One campaign.
+
+        Raises:
+            UnknownCampaign: No campaign has that id.
+        """
+        self.ledger.campaign(check_id(id))
+        return Run(self, id)
+
+    def pause(self, id: str) -> list[int]:  # noqa: A002 - the public word for it
+        """`Run.pause` of that campaign."""
+        return self.campaign(id).pause()
+
+    def resume(self, id: str) -> None:  # noqa: A002 - the public word for it
+        """`Run.resume` of that campaign."""
+        self.campaign(id).resume()
+
+    def cancel(self, id: str) -> None:  # noqa: A002 - the public word for it
+        """`Run.cancel` of that campaign."""
+        self.campaign(id).cancel()
+
+    def retry(
+        self,
+        id: str,  # noqa: A002 - the public word for it
+        *,
+        failed: bool = False,
+        held: bool = False,
+    ) -> int:
+        """`Run.retry` of that campaign."""
+        return self.campaign(id).retry(failed=failed, held=held)
+
+    def wake(self) -> None:
+        """Call a worker. Should that fail, a worker's clock finds the work."""
+        try:
+            publish_wake_up(self._app)
+        except LedgerError as error:
+            log.warning("wake_up.not_published", reason=str(error))
+
+    @cached_property
+    def _app(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Celery
+        return make_app(self._broker_url)
+
+
+class Run:
+    """One submitted campaign.
+
+    Attributes:
+        id: Its id.
+        submission: What the submit that returned this did; None otherwise.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        id: str,  # noqa: A002 - the public word for it
+        submission: Submission | None = None,
+    ) -> None:
+        self.id = id
+        self.submission = submission
+        self._dispatcher = dispatcher
+        self._ledger = dispatcher.ledger
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    # -- reading -----------------------------------------------------------
+
+    def progress(self) -> Progress:
+        """Counts by state, rate and time left, as of now."""
+        return results.progress(self._row(), self._ledger.now_ms())
+
+    def wait(self, timeout: float | None = None) -> Progress:
+        """Wait until nothing more happens by itself: done, cancelled or paused.
+
+        Args:
+            timeout: Seconds; None waits for ever.
+
+        Raises:
+            TimeoutError: It still runs.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            now = self.progress()
+            if now.finished or now.state == CampaignState.PAUSED:
+                return now
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"campaign {self.id!r} still runs")
+            time.sleep(_LOOK_S)
+
+    @overload
+    def results(
+        self, *, state: str | None = None, by: Literal["group"] = "group"
+    ) -> Iterator[GroupResult]: ...
+
+    @overload
+    def results(
+        self, *, state: str | None = None, by: Literal["recipient"]
+    ) -> Iterator[RecipientResult]: ...
+
+    def results(
+        self, *, state: str | None = None, by: str = "group"
+    ) -> Iterator[GroupResult] | Iterator[RecipientResult]:
+        """What happened to every group, or to every recipient; streamed.
+
+        Args:
+            state: Only groups in this state.
+            by: "group" or "recipient".
+
+        Raises:
+            InvalidInput: There is no such state, or no such view.
+        """
+        wanted = results.check_state(state)
+        if by == "group":
+            return results.by_group(self._ledger, self._row(), wanted)
+        if by == "recipient":
+            return results.by_recipient(self._ledger, self._row(), wanted)
+        raise InvalidInput("results are by group or by recipient")
+
+    def errors(self) -> dict[str, int]:
+        """Failed groups by error code."""
+        return self._ledger.error_counts(self._row())
+
+    def verify(self) -> books.Verification:
+        """Recount the books from the raw records."""
+        return books.verify(self._ledger, self.id)
+
+    # -- steering ----------------------------------------------------------
+
+    def pause(self) -> list[int]:
+        """Send nothing more of this campaign until `resume`.
+
+        Returns once no group is on its way any more, or after the HTTP deadline.
+
+        Returns:
+            The numbers of the groups still on their way; none as a rule.
+
+        Raises:
+            Refused: It is done or cancelled.
+        """
+        if self._row().state != CampaignState.PAUSED:
+            self._command("pause", CampaignState.PAUSED, "by hand")
+        end = time.monotonic() + self._dispatcher.settings.http_deadline + _SETTLE_S
+        while self._row().counts[GroupState.SENDING] and time.monotonic() < end:
+            time.sleep(_LOOK_S)
+        return self._sending()
+
+    def resume(self) -> None:
+        """Go on after a pause.
+
+        Raises:
+            Refused: It is not paused.
+        """
+        running = (CampaignState.RUNNING, CampaignState.SCHEDULED, CampaignState.DONE)
+        if self._row().state != CampaignState.PAUSED:
+            raise Refused(f"campaign {self.id!r} is {self._row().state}, not paused")
+        self._command("resume", running)
+        self._dispatcher.wake()
+
+    def cancel(self) -> None:
+        """Send nothing more of this campaign, for good.
+
+        Raises:
+            Refused: It is done.
+        """
+        if self._row().state != CampaignState.CANCELLED:
+            self._command("cancel", CampaignState.CANCELLED, "by hand")
+
+    def retry(self, *, failed: bool = False, held: bool = False) -> int:
+        """Send groups again that would stay as they are.
+
+        Args:
+            failed: Those that failed.
+            held: Those of which nobody knows whether they arrived. Each of them may
+                then arrive twice.
+
+        Returns:
+            How many groups will be tried again.
+
+        Raises:
+            Refused: The campaign is cancelled.
+        """
+        row = self._row()
+        if row.state == CampaignState.CANCELLED:
+            raise Refused(f"campaign {self.id!r} is cancelled")
+        wanted = {GroupState.FAILED} if failed else set()
+        wanted |= {GroupState.HELD} if held else set()
+        groups = (g for g in self._ledger.groups(row) if g.record.state in wanted)
+        asked = 0
+        while batch := list(islice(groups, _BATCH)):
+            asked += sum(self._settle(row, batch, Verdict.ASK))
+        self._dispatcher.wake()
+        return asked
+
+    def resolve(self, group: int, *, message_id: str | None) -> None:
+        """Tell what a person found out about an unknown or held group.
+
+        Args:
+            group: The group's number.
+            message_id: The provider's id of the message that was sent; None: it was
+                not sent, and is to be.
+
+        Raises:
+            Refused: The group is neither unknown nor held.
+            UnknownCampaign: There is no such group.
+        """
+        row = self._row()
+        found = self._ledger.group(row, group)
+        if found.record.state not in (GroupState.UNKNOWN, GroupState.HELD):
+            raise Refused(
+                f"group {group} is {found.record.state.word}; only an unknown or held "
+                "one can be resolved"
+            )
+        if message_id is None:
+            self._settle(row, [found], Verdict.RETRY)
+            self._dispatcher.wake()
+        else:
+            self._settle(row, [found], Verdict.ACCEPTED, message_id)
+
+    def _settle(
+        self,
+        row: CampaignRow,
+        groups: list[GroupRow],
+        verdict: Verdict,
+        detail: str = "",
+    ) -> list[int]:
+        items = [
+            Settlement(
+                *(self.id, g.group, g.record.serial, verdict),
+                lock=member_lock(row.sender, g.members),
+                detail=detail or g.record.tail,
+            )
+            for g in groups
+        ]
+        return self._ledger.run(calls.settle("", items))
+
+    def _command(
+        self,
+        command: Literal["pause", "resume", "cancel"],
+        expected: CampaignState | tuple[CampaignState, ...],
+        reason: str = "",
+    ) -> None:
+        answer = self._ledger.run(calls.control(self.id, command, reason))
+        state = answer[0] if answer else CampaignState.LOADING
+        if state not in (expected if isinstance(expected, tuple) else (expected,)):
+            raise Refused(f"campaign {self.id!r} is {state}: it cannot {command}")
+
+    def _sending(self) -> list[int]:
+        row = self._row()
+        if not row.counts[GroupState.SENDING]:
+            return []
+        return [
+            group.group
+            for group in self._ledger.groups(row)
+            if group.record.state == GroupState.SENDING
+        ]
+
+    def _row(self) -> CampaignRow:
+        return self._ledger.campaign(self.id)

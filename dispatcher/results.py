@@ -1,0 +1,299 @@
+"""What users read: progress, one result a group, one a recipient.
+
+Everything is computed from the ledger at the moment of asking and streamed;
+nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Final
+
+from dispatcher.errors import InvalidInput
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import CampaignRow, GroupRow
+from dispatcher.ledger.states import GroupState
+from dispatcher.numbers import e164
+
+#: Groups whose error sentences are fetched together.
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class GroupError:
+    """Why a group was not accepted.
+
+    Attributes:
+        code: HTTP status and the provider's word for it, or a word of ours.
+        description: The provider's sentence; may quote a phone number.
+    """
+
+    code: str
+    description: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.description}" if self.description else self.code
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """What happened to one group.
+
+    Attributes:
+        campaign: The campaign's id.
+        number: The group's number, counted from 0.
+        to: Its members, E.164.
+        state: pending, claimed, sending, retry, accepted, failed, unknown, held
+            or cancelled.
+        message_id: The provider's id, when it was accepted.
+        attempts: Sends that counted as an attempt.
+        error: Why it is not accepted, when something is known.
+        sent_at: Time of the last send, None if there was none.
+        dropped: Members left out of the last send.
+    """
+
+    campaign: str
+    number: int
+    to: tuple[str, ...] = field(repr=False)
+    state: str
+    message_id: str | None
+    attempts: int
+    error: GroupError | None
+    sent_at: datetime | None
+    dropped: tuple[str, ...] = field(default=(), repr=False)
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as JSON lines and CSV show it."""
+        row: dict[str, Any] = {
+            "campaign": self.campaign,
+            "group": self.number,
+            "to": list(self.to),
+            "state": self.state,
+            "message_id": self.message_id,
+            "attempts": self.attempts,
+            "error": None,
+            "sent_at": self.sent_at.isoformat() if self.sent_at else None,
+        }
+        if self.error:
+            error = self.error
+            row["error"] = {"code": error.code, "description": error.description}
+        if self.dropped:
+            row["dropped"] = list(self.dropped)
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientResult:
+    """What happened to one recipient.
+
+    Attributes:
+        campaign: The campaign's id.
+        group: The number of the group they are in.
+        number: Their number, E.164.
+        state: The group's state.
+        message_id: The group's message id.
+        delivery: `awaiting` once the group is accepted, else None.
+        error_code: The carrier's code, None while none is known.
+    """
+
+    campaign: str
+    group: int
+    number: str = field(repr=False)
+    state: str
+    message_id: str | None
+    delivery: str | None
+    error_code: int | None
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as JSON lines and CSV show it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a campaign stands.
+
+    Attributes:
+        state: loading, scheduled, running, paused, done or cancelled.
+        reason: Why it is paused or cancelled.
+        recipients: Rows read from the list.
+        groups: Groups made of them.
+        units: Units these cost.
+        counts: Groups by state; they add up to `groups`.
+        rejected: Rows with a bad number, by reason.
+        dropped: Good numbers left out, by reason.
+        doubled: Further messages that the provider took for a group.
+        rate: Units a second since the first send; None before.
+        eta: Seconds to the end at that rate; None when nothing is known.
+    """
+
+    id: str
+    state: str
+    reason: str
+    recipients: int
+    groups: int
+    units: int
+    counts: Mapping[str, int]
+    rejected: Mapping[str, int]
+    dropped: Mapping[str, int]
+    doubled: int
+    rate: float | None
+    eta: float | None
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state in ("done", "cancelled")
+
+    @property
+    def settled(self) -> int:
+        """Groups that reached a final state."""
+        return sum(self.counts[s] for s in ("accepted", "failed", "cancelled", "held"))
+
+    def as_row(self) -> dict[str, Any]:
+        """The form of `status --json`."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "reason": self.reason or None,
+            "recipients": self.recipients,
+            "groups": self.groups,
+            "units": self.units,
+            **self.counts,
+            "rejected": dict(self.rejected),
+            "dropped": dict(self.dropped),
+            "doubled": self.doubled,
+            "rate": self.rate,
+            "eta_seconds": self.eta,
+            "created_at": _iso(self.created_at),
+            "started_at": _iso(self.started_at),
+            "ended_at": _iso(self.ended_at),
+        }
+
+
+def progress(row: CampaignRow, now_ms: float) -> Progress:
+    """The progress of a stored campaign."""
+    rate = _rate(row, now_ms)
+    return Progress(
+        id=row.id,
+        state=row.state.value,
+        reason=row.reason,
+        recipients=row.recipients,
+        groups=row.groups,
+        units=row.units,
+        counts={state.word: n for state, n in row.counts.items()},
+        rejected=row.rejected,
+        dropped=row.dropped,
+        doubled=row.doubled,
+        rate=rate,
+        eta=_eta(row, rate),
+        created_at=_moment(row.created_at),
+        started_at=_moment(row.started_at),
+        ended_at=_moment(row.ended_at),
+    )
+
+
+def _rate(row: CampaignRow, now_ms: float) -> float | None:
+    seconds = ((row.ended_at or now_ms) - row.started_at) / 1000
+    if not row.started_at or seconds <= 0:
+        return None
+    return row.gated_units / seconds
+
+
+def _eta(row: CampaignRow, rate: float | None) -> float | None:
+    left = row.counts[GroupState.PENDING] + row.counts[GroupState.RETRY]
+    if row.finished or not rate or not row.groups:
+        return None
+    return left * (row.units / row.groups) / rate
+
+
+def _moment(ms: float) -> datetime | None:
+    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def check_state(state: str | None) -> GroupState | None:
+    """A state's name as a state.
+
+    Raises:
+        InvalidInput: There is no such state.
+    """
+    if state is None:
+        return None
+    try:
+        return GroupState[state.upper()]
+    except KeyError:
+        names = ", ".join(s.word for s in GroupState)
+        raise InvalidInput(
+            f"{state!r} is no state of a group; choose {names}"
+        ) from None
+
+
+def by_group(
+    ledger: Ledger, row: CampaignRow, state: GroupState | None = None
+) -> Iterator[GroupResult]:
+    """One result a group, in order, streamed."""
+    groups = (g for g in ledger.groups(row) if state in (None, g.record.state))
+    while batch := list(islice(groups, _BATCH)):
+        failed = [g.group for g in batch if g.record.state == GroupState.FAILED]
+        told = dict(zip(failed, ledger.sentences(row, failed), strict=True))
+        for group in batch:
+            yield _result(row.id, group, told.get(group.group, ""))
+
+
+def by_recipient(
+    ledger: Ledger, row: CampaignRow, state: GroupState | None = None
+) -> Iterator[RecipientResult]:
+    """One result a recipient, in order, streamed."""
+    for group in by_group(ledger, row, state):
+        accepted = group.state == GroupState.ACCEPTED.word
+        for number in group.to:
+            awaiting = "awaiting" if accepted and number not in group.dropped else None
+            yield RecipientResult(
+                *(row.id, group.number, number, group.state, group.message_id),
+                delivery=awaiting,
+                error_code=None,
+            )
+
+
+def _result(id_: str, group: GroupRow, sentence: str) -> GroupResult:
+    record = group.record
+    accepted = record.state == GroupState.ACCEPTED
+    return GroupResult(
+        campaign=id_,
+        number=group.group,
+        to=tuple(map(e164, group.members)),
+        state=record.state.word,
+        message_id=(record.tail or None) if accepted else None,
+        attempts=record.attempts,
+        error=_error(group, sentence),
+        sent_at=_moment(record.gated_at),
+        dropped=tuple(map(e164, group.dropped)),
+    )
+
+
+#: In these states a record's tail is an error code.
+_TELLING: Final = frozenset(
+    {
+        GroupState.RETRY,
+        GroupState.FAILED,
+        GroupState.UNKNOWN,
+        GroupState.HELD,
+        GroupState.CANCELLED,
+    }
+)
+
+
+def _error(group: GroupRow, sentence: str) -> GroupError | None:
+    if group.record.state not in _TELLING or not group.record.tail:
+        return None
+    return GroupError(group.record.tail, sentence)

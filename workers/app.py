@@ -1,0 +1,98 @@
+"""The Celery application of the workers, and what happens when one starts or stops.
+
+`celery -A workers worker` finds it through `workers.celery`. It is built when
+first asked for, because building it reads the settings.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from dispatcher import logs
+from dispatcher.embedded import ledger_address, redis_address
+from dispatcher.errors import DispatchError, LedgerUnreachable
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.queue import make_app
+from dispatcher.settings import Settings
+from workers import stop, tasks
+from workers.bandwidth import Bandwidth
+from workers.child import Child
+from workers.shifts import Report
+
+log = structlog.get_logger(__name__)
+
+
+@cache
+def celery_app() -> Celery:
+    """The application, built from the environment.
+
+    Raises:
+        SystemExit: The settings cannot be used; one line says why.
+    """
+    try:
+        settings = Settings.load()
+        app = make_app(redis_address(settings))
+        ledger_url = ledger_address(settings)
+    except DispatchError as error:
+        raise SystemExit(f"dispatcher: {error}") from None
+    engine = Engine(app, settings, ledger_url)
+    tasks.register(app, engine.shift)
+    engine.connect()
+    return app
+
+
+class Engine:
+    """Ties the worker's life to Celery's signals; holds this process's child."""
+
+    def __init__(self, app: Celery, settings: Settings, ledger_url: str) -> None:
+        self._app = app
+        self._settings = settings
+        self._ledger_url = ledger_url
+        self._child: Child | None = None
+
+    def connect(self) -> None:
+        """Listen to Celery."""
+        signals.setup_logging.connect(self._logging, weak=False)
+        signals.celeryd_init.connect(self._check, weak=False)
+        signals.worker_process_init.connect(self._begin, weak=False)
+        signals.worker_process_shutdown.connect(self._end, weak=False)
+        signals.worker_shutting_down.connect(self._stop, weak=False)
+
+    def shift(self) -> tuple[Report, bool]:
+        """One shift of this process's child."""
+        if self._child is None:
+            self._begin()
+        assert self._child is not None
+        return self._child.shift()
+
+    def _logging(self, **_: Any) -> None:  # noqa: ANN401 - Celery's signals
+        logs.configure(self._settings.log_format, self._settings.log_level)
+
+    def _check(self, options: dict[str, Any], **_: Any) -> None:  # noqa: ANN401
+        """Before anything starts: can this worker do its work at all?"""
+        pool = options.get("pool") or "prefork"
+        if "prefork" not in str(pool):
+            sys.exit("dispatcher: workers run with --pool prefork only")
+        try:
+            Bandwidth.from_settings(self._settings)
+            Ledger(self._ledger_url).check()
+        except DispatchError as error:
+            # A Redis that is away now may come back; a cluster will not change.
+            if not isinstance(error, LedgerUnreachable):
+                sys.exit(f"dispatcher: {error}")
+
+    def _begin(self, **_: Any) -> None:  # noqa: ANN401
+        self._child = Child(self._settings, self._ledger_url, self._app)
+
+    def _end(self, **_: Any) -> None:  # noqa: ANN401
+        if self._child is not None:
+            self._child.close()
+
+    def _stop(self, **_: Any) -> None:  # noqa: ANN401
+        log.info("worker.stopping")
+        stop.ask()

@@ -1,0 +1,68 @@
+"""The breaker: when the provider cannot be reached, stop asking it.
+
+A connect failure costs a group nothing, so an outage fails no group; the
+breaker only keeps an outage from being a storm. One child's breaker is here;
+whether the whole account is down is decided in the ledger (breaker.lua).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+#: Connect failures in a row, without an answer between them, that open it.
+TRIP_AFTER: Final = 3
+#: Seconds until the first probe; doubles with every probe that fails.
+FIRST_COOLDOWN_S: Final = 1.0
+#: Work resumes at most this long after the provider is back.
+LONGEST_COOLDOWN_S: Final = 15.0
+
+
+class Breaker:
+    """Counts connect failures of one worker child.
+
+    Args:
+        clock: Seconds, never going backwards.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._cooldown = 0.0
+        self._probe_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only a probe may go out."""
+        return self._cooldown > 0
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the next probe."""
+        return max(0.0, self._probe_at - self._clock())
+
+    def failed(self) -> bool:
+        """Note a connect failure; whether it opened the breaker just now."""
+        self._failures += 1
+        if self.is_open:
+            if not self.wait_s:
+                self._open(min(self._cooldown * 2, LONGEST_COOLDOWN_S))
+            return False
+        if self._failures < TRIP_AFTER:
+            return False
+        self._open(FIRST_COOLDOWN_S)
+        return True
+
+    def answered(self) -> bool:
+        """Note that the provider answered; whether it closed the breaker."""
+        was_open = self.is_open
+        self._failures, self._cooldown = 0, 0.0
+        return was_open
+
+    def postpone(self) -> None:
+        """Another child tries; look again after the cooldown."""
+        self._probe_at = self._clock() + self._cooldown
+
+    def _open(self, cooldown: float) -> None:
+        self._cooldown = cooldown
+        self._probe_at = self._clock() + cooldown

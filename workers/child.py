@@ -1,0 +1,90 @@
+"""What one worker process holds after the fork: event loop, crew and clock.
+
+Nothing here is made before the fork: a loop, a connection or a thread that was
+would be shared by all children, or dead in each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import structlog
+import uvloop
+from celery import Celery
+
+from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.settings import Settings
+from workers import stop
+from workers.bandwidth import Bandwidth
+from workers.clock import Clock
+from workers.shifts import Crew, Report
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+#: Seconds the child's last act may take; the worker's whole stop has 20.
+CLOSE_S: Final = 18.0
+
+
+class Child:
+    """One worker process's engine.
+
+    Args:
+        settings: The worker's settings.
+        ledger_url: Address of the ledger.
+        app: For publishing wake-ups.
+    """
+
+    def __init__(self, settings: Settings, ledger_url: str, app: Celery) -> None:
+        host = socket.gethostname()[:24]
+        self.name = f"{host}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="loop", daemon=True
+        )
+        self._thread.start()
+        self._crew = self._call(self._begin(settings, ledger_url))
+        self._clock = Clock(self.name, Ledger(ledger_url), settings, app)
+        self._clock.start()
+        log.info("child.ready", child=self.name)
+
+    async def _begin(self, settings: Settings, ledger_url: str) -> Crew:
+        self._ledger = AsyncLedger(ledger_url)
+        self._client = Bandwidth.from_settings(settings)
+        crew = Crew(self.name, self._ledger, self._client, settings, stop.asked)
+        self._living = asyncio.create_task(crew.live())
+        return crew
+
+    def shift(self) -> tuple[Report, bool]:
+        """Run one shift from Celery's thread."""
+        return self._call(self._crew.shift())
+
+    def close(self) -> None:
+        """End in order: what is on the wire ends, the rest goes back."""
+        self._clock.stop()
+        self._call(self._end(), CLOSE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        log.info("child.ended", child=self.name)
+
+    async def _end(self) -> None:
+        await self._crew.close()
+        self._living.cancel()
+        await self._client.aclose()
+        await self._ledger.aclose()
+
+    def _call(
+        self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None
+    ) -> T:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise

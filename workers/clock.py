@@ -1,0 +1,118 @@
+"""The clock: takes back dead claims, ends grace times, publishes wake-ups.
+
+Every worker child has one, in a thread of its own, so that a slow broker never
+delays a send or a lease. At a time only one of them ticks: the one that holds a
+short lease in the ledger. Losing a tick, or ticking twice, is harmless.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import structlog
+from celery import Celery
+
+from dispatcher.errors import DispatchError
+from dispatcher.ledger import calls
+from dispatcher.ledger.calls import Rates, Settlement, Verdict
+from dispatcher.ledger.codec import member_lock
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import GroupRow
+from dispatcher.ledger.states import GroupState
+from dispatcher.queue import publish_wake_up
+from dispatcher.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Another child takes over this long after the ticking one went silent.
+TICK_LEASE_MS: Final = 3000
+#: Longest time between two looks.
+REST_S: Final = 1.0
+#: Shortest, so that a clock never spins; a bucket forgives 0.25 s.
+BREATH_S: Final = 0.01
+#: Work is due, but every child is busy or already called.
+BUSY_S: Final = 0.2
+#: Unknown groups looked at in one tick.
+GRACE_LIMIT: Final = 200
+
+
+class Clock(threading.Thread):
+    """One child's clock.
+
+    Args:
+        child: This child's name in the ledger.
+    """
+
+    def __init__(
+        self, child: str, ledger: Ledger, settings: Settings, app: Celery
+    ) -> None:
+        super().__init__(name="clock", daemon=True)
+        self._child = child
+        self._ledger = ledger
+        self._settings = settings
+        self._rates = Rates(settings.account_rate, settings.sender_rate)
+        self._app = app
+        self._ended = threading.Event()
+
+    def stop(self) -> None:
+        """End soon; does not wait."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Tick until stopped; a fault of Redis only delays."""
+        pause = BREATH_S
+        while not self._ended.wait(pause):
+            try:
+                pause = self.beat()
+            except DispatchError as error:
+                log.warning("clock.failed", reason=str(error))
+                pause = REST_S
+            except Exception:
+                log.exception("clock.crashed")
+                pause = REST_S
+
+    def beat(self) -> float:
+        """One look; seconds until the next."""
+        if not self._ledger.take_tick(self._child, TICK_LEASE_MS):
+            return REST_S
+        self._take_back()
+        self._end_grace()
+        return self._call_workers()
+
+    def _take_back(self) -> None:
+        lapsed = self._ledger.run(calls.lapse())
+        while lapsed.more:
+            lapsed = self._ledger.run(calls.lapse())
+        if lapsed.returned or lapsed.unknown:
+            log.warning(
+                "claims.lapsed",
+                returned=lapsed.returned,
+                unknown=lapsed.unknown,
+                poisoned=lapsed.poisoned,
+            )
+
+    def _end_grace(self) -> None:
+        """Unknown past the grace time: held for a person, or sent again."""
+        end = self._ledger.now_ms() - self._settings.unknown_grace * 1000
+        for id_, group in self._ledger.unknown_before(end, GRACE_LIMIT):
+            campaign = self._ledger.campaign(id_)
+            row = self._ledger.group(campaign, group)
+            if row.record.state == GroupState.UNKNOWN:
+                lock = member_lock(campaign.sender, row.members)
+                self._ledger.run(calls.settle("", [self._verdict(id_, row, lock)]))
+                log.warning("group.grace_ended", campaign=id_, group=group)
+
+    def _verdict(self, id_: str, row: GroupRow, lock: bytes) -> Settlement:
+        serial = row.record.serial
+        if self._settings.unknown_policy == "resend":
+            return Settlement(id_, row.group, serial, Verdict.RETRY, lock)
+        return Settlement(id_, row.group, serial, Verdict.HOLD, lock)
+
+    def _call_workers(self) -> float:
+        publish, due_ms = self._ledger.run(calls.wake(self._rates))
+        for _ in range(publish):
+            publish_wake_up(self._app)
+        if due_ms is None:
+            return REST_S
+        return min(REST_S, max(BREATH_S, due_ms / 1000)) if due_ms else BUSY_S
