@@ -6,11 +6,12 @@ text never leave this process but to the provider: no repr shows them.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -29,6 +30,9 @@ from dispatcher.numbers import e164
 from dispatcher.units import units
 from workers.coalesce import Coalescer
 from workers.connection import boottime
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 #: Groups in one gate or settle script, so that Redis is never busy for long.
 BATCH: Final = 200
@@ -141,13 +145,39 @@ class Job:
         self.unsent = None
 
 
+class _Kept(Generic[K, V]):
+    """The most recently read values; many who want one read it once.
+
+    Args:
+        read: Reads one.
+        limit: How many are kept.
+    """
+
+    def __init__(self, read: Callable[[K], Coroutine[Any, Any, V]], limit: int) -> None:
+        self._read = read
+        self._limit = limit
+        self._tasks: OrderedDict[K, asyncio.Task[V]] = OrderedDict()
+
+    async def get(self, name: K) -> V:
+        task = self._tasks.get(name)
+        if task is None:
+            task = self._tasks[name] = asyncio.create_task(self._read(name))
+            if len(self._tasks) > self._limit:
+                self._tasks.popitem(last=False)
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self._tasks.pop(name, None)
+            raise
+
+
 class Shelf:
     """Campaigns and chunks as read from the ledger; both never change there."""
 
     def __init__(self, ledger: AsyncLedger) -> None:
         self._ledger = ledger
-        self._chunks: OrderedDict[tuple[str, int], list[Members]] = OrderedDict()
-        self._campaigns: OrderedDict[tuple[str, str], Campaign] = OrderedDict()
+        self._chunks = _Kept(self._read_chunk, KEPT_CHUNKS)
+        self._campaigns = _Kept(self._read_campaign, KEPT_CAMPAIGNS)
 
     async def job(self, claimed: Claimed, lease: Lease) -> Job:
         """Everything needed to send a claimed group.
@@ -156,24 +186,12 @@ class Shelf:
             LedgerError: Its chunk or its campaign is not there.
         """
         chunk, place = chunk_of(claimed.group)
-        members = (await self._chunk(claimed.load, chunk))[place]
-        campaign = await self._campaign(claimed.id, claimed.load)
+        members = (await self._chunks.get((claimed.load, chunk)))[place]
+        campaign = await self._campaigns.get((claimed.id, claimed.load))
         return Job(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
 
-    async def _chunk(self, load: str, number: int) -> list[Members]:
-        found = self._chunks.get((load, number))
-        if found is None:
-            found = await self._ledger.chunk(load, number)
-            self._chunks[load, number] = found
-            if len(self._chunks) > KEPT_CHUNKS:
-                self._chunks.popitem(last=False)
-        return found
+    async def _read_chunk(self, name: tuple[str, int]) -> list[Members]:
+        return await self._ledger.chunk(*name)
 
-    async def _campaign(self, id_: str, load: str) -> Campaign:
-        found = self._campaigns.get((id_, load))
-        if found is None:
-            found = Campaign.from_json(await self._ledger.spec(id_))
-            self._campaigns[id_, load] = found
-            if len(self._campaigns) > KEPT_CAMPAIGNS:
-                self._campaigns.popitem(last=False)
-        return found
+    async def _read_campaign(self, name: tuple[str, str]) -> Campaign:
+        return Campaign.from_json(await self._ledger.spec(name[0]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import redis
 import redis.asyncio
@@ -39,7 +39,7 @@ def ledger_url(url: str) -> str:
     if parts.scheme != "redis+socket":
         return url
     database = parse_qs(parts.query).get("virtual_host", ["0"])[0]
-    return urlunsplit(("unix", parts.netloc, parts.path, f"db={database}", ""))
+    return f"unix://{parts.netloc}{parts.path}?db={database}"
 
 
 def broker_url(url: str) -> str:
@@ -52,8 +52,7 @@ def broker_url(url: str) -> str:
     if parts.scheme != "unix":
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]
-    query = f"virtual_host={database}"
-    return urlunsplit(("redis+socket", parts.netloc, parts.path, query, ""))
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
 
 
 def _split(url: str) -> SplitResult:
@@ -110,7 +109,7 @@ def faults() -> Iterator[None]:
 
 def _response_error(text: str) -> LedgerError:
     if "ILLEGAL" in text:
-        return LedgerCorrupt(text[text.index("ILLEGAL") :].split(",")[0][:120])
+        return LedgerCorrupt(text[text.index("ILLEGAL") :].partition(",")[0][:120])
     if "MISSING" in text:
         return LedgerError("the list took too long to load and expired; submit again")
     if "OOM" in text or "maxmemory" in text:
