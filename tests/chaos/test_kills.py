@@ -1,0 +1,102 @@
+"""Workers and Redis killed in the middle: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from dispatcher import Run
+from tests.stack import Stack, eventually
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+
+SLOTS = 16
+
+
+def _accepted(run: Run) -> int:
+    return run.progress().counts["accepted"]
+
+
+def test_killed_worker_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """kill -9 of one worker: what is unknown is at most its slots, the rest is sent."""
+    settings = {"DISPATCHER_SLOTS": str(SLOTS)}
+    with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
+        run = stack.submit(20_000)
+        victim, _ = stack.worker(), stack.worker()
+        eventually(lambda: _accepted(run) > 500, 60, "500 groups are accepted")
+        victim.kill()
+        stack.worker()
+        settled = ("accepted", "unknown", "held")
+        eventually(
+            lambda: sum(run.progress().counts[s] for s in settled) == 2000,
+            90,
+            "every group is accepted or unknown",
+        )
+        witness = stack.witness(run)
+        unknown = witness.in_state("unknown")
+        assert len(unknown) <= 2 * SLOTS
+        assert (witness.doubled, witness.foreign, witness.misbooked) == (0, 0, [])
+        assert set(witness.missing) <= {result.number for result in unknown}
+        assert run.verify().differences == []
+
+
+def test_stopped_worker_leaves_nothing_unknown(tmp_path: Path) -> None:
+    """SIGTERM: what is on the wire ends, the rest goes back, and it exits by itself."""
+    with Stack(tmp_path, latency_ms=300) as stack:
+        run = stack.submit(20_000)
+        leaver = stack.worker()
+        eventually(lambda: _accepted(run) > 100, 60, "100 groups are accepted")
+        leaver.terminate()
+        assert leaver.wait(20) == 0
+        counts = run.progress().counts
+        assert (counts["claimed"], counts["sending"], counts["unknown"]) == (0, 0, 0)
+        stack.worker()
+        assert run.wait(timeout=90).counts["accepted"] == 2000
+        assert stack.witness(run).doubled == 0
+
+
+def test_killed_redis_comes_back_and_work_goes_on(tmp_path: Path) -> None:
+    """kill -9 of Redis, which keeps its file: workers reconnect by themselves."""
+    with Stack(tmp_path, latency_ms=20) as stack:
+        run = stack.submit(20_000)
+        stack.worker()
+        eventually(lambda: _accepted(run) > 300, 60, "300 groups are accepted")
+        stack.crash_redis()
+        settled = ("accepted", "unknown", "held")
+        eventually(
+            lambda: sum(run.progress().counts[s] for s in settled) == 2000,
+            120,
+            "every group is accepted or unknown",
+        )
+        witness = stack.witness(run)
+        assert (witness.doubled, witness.foreign, witness.misbooked) == (0, 0, [])
+        unknown = {result.number for result in witness.in_state("unknown")}
+        assert set(witness.missing) <= unknown
+        assert run.verify().differences == []
+
+
+def test_killed_child_is_replaced(tmp_path: Path) -> None:
+    """kill -9 of one child: the parent makes another, and its groups are taken up."""
+    settings = {"DISPATCHER_SLOTS": str(SLOTS)}
+    with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
+        run = stack.submit(10_000)
+        parent = stack.worker()
+        eventually(lambda: _accepted(run) > 200, 60, "200 groups are accepted")
+        os.kill(_children(parent.pid)[0], signal.SIGKILL)
+        settled = ("accepted", "unknown", "held")
+        eventually(
+            lambda: sum(run.progress().counts[s] for s in settled) == 1000,
+            90,
+            "every group is accepted or unknown",
+        )
+        witness = stack.witness(run)
+        assert witness.doubled == 0
+        assert len(witness.in_state("unknown")) <= SLOTS
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in text.split()]

@@ -1,0 +1,76 @@
+"""A provider that misbehaves: answers lost, outages, wrong credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stack import PASSWORD, Stack, eventually
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
+
+
+@pytest.mark.parametrize("fault", ["drop-after", "half-answer", "502", "bad-json-202"])
+def test_lost_answers_never_double(tmp_path: Path, fault: str) -> None:
+    """What may have been taken is never sent again by itself; what was not, is held."""
+    settings = {"DISPATCHER_UNKNOWN_GRACE": "1"}
+    with Stack(tmp_path, faults=[f"{fault}=0.1"], settings=settings) as stack:
+        run = stack.submit(3000)
+        stack.worker()
+        done = run.wait(timeout=90)
+        witness = stack.witness(run)
+        held = {result.number for result in witness.in_state("held")}
+        assert done.counts["accepted"] + len(held) == 300
+        assert witness.doubled == 0
+        assert set(witness.missing) <= held
+        assert run.verify().differences == []
+
+
+def test_policy_resend_sends_what_was_dropped_before(tmp_path: Path) -> None:
+    """Under `resend` an unknown group is sent again after its grace time."""
+    settings = {
+        "DISPATCHER_UNKNOWN_GRACE": "1",
+        "DISPATCHER_UNKNOWN_POLICY": "resend",
+    }
+    with Stack(tmp_path, faults=["drop-before=0.1"], settings=settings) as stack:
+        run = stack.submit(3000)
+        stack.worker()
+        assert run.wait(timeout=90).counts["accepted"] == 300
+        witness = stack.witness(run)
+        assert (witness.doubled, witness.missing) == (0, [])
+
+
+def test_wrong_credentials_pause_and_fail_nothing(tmp_path: Path) -> None:
+    """401 pauses the campaign with the reason; resume sends what was refused."""
+    with Stack(tmp_path) as stack:
+        stack.simulator.set_credentials("somebody", "else")
+        run = stack.submit(1000)
+        stack.worker()
+        paused = run.wait(timeout=60)
+        assert (paused.state, "401" in paused.reason) == ("paused", True)
+        eventually(
+            lambda: run.progress().counts["retry"] + run.progress().counts["pending"]
+            == 100,
+            30,
+            "all groups are back",
+        )
+        stack.simulator.set_credentials("user", PASSWORD)
+        run.resume()
+        done = run.wait(timeout=60)
+        assert (done.state, done.counts["accepted"]) == ("done", 100)
+        attempts = {result.attempts for result in run.results()}
+        assert (attempts, stack.witness(run).doubled) == ({0}, 0)
+
+
+def test_outage_fails_no_group(tmp_path: Path) -> None:
+    """A provider that cannot be reached costs no attempt, and is found when it is back."""
+    with Stack(tmp_path) as stack:
+        stack.simulator.set_faults({"refuse": 1.0})
+        run = stack.submit(3000)
+        stack.worker()
+        eventually(lambda: "provider.unreachable" in stack.logs(), 60, "an outage")
+        stack.simulator.set_faults({})
+        done = run.wait(timeout=90)
+        assert (done.state, done.counts["accepted"]) == ("done", 300)
+        assert stack.witness(run).doubled == 0

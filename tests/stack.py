@@ -1,0 +1,247 @@
+"""A whole system for tests: real server, real simulator, real worker processes.
+
+Everything it starts it ends, by process id. The simulator's own record is the
+independent witness: `Witness` compares it with what the ledger claims.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from dispatcher import Campaign, Dispatcher, GroupResult, Run, Settings
+from dispatcher.embedded import EmbeddedServer
+from dispatcher.simulator import Simulator, SimulatorConfig, parse_faults
+
+TEXT = "Doors open at 6 pm, says the test."
+SENDER = "+19195551212"
+PASSWORD = "a-secret-that-no-log-may-hold"
+
+
+def numbers(count: int) -> Iterator[str]:
+    """So many different numbers that could exist."""
+    for i in range(count):
+        yield f"+1{201 + i // 7_000_000}{2_000_000 + i % 7_000_000}"
+
+
+def eventually(check: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until something is so.
+
+    Raises:
+        AssertionError: It was not within the time.
+    """
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+class Worker:
+    """One `celery -A workers worker` in a process group of its own."""
+
+    def __init__(self, name: str, env: Mapping[str, str], log: Path, children: int) -> None:
+        self.log = log
+        self._file: IO[bytes] = log.open("ab")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "celery", "-q", "-A", "workers", "worker"),
+                *("--concurrency", str(children), "--hostname", f"{name}@%h"),
+                *("--without-mingle", "--without-gossip"),
+            ],
+            env={**os.environ, **env},
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL to the parent and all its children."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._file.close()
+
+    def terminate(self) -> None:
+        """SIGTERM to the parent only, as an orchestrator does."""
+        self._process.terminate()
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def end(self) -> None:
+        """However it stands: end it."""
+        if self._process.poll() is None:
+            self.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(25)
+        self.kill()
+
+
+class Stack:
+    """Server, simulator and workers; a context manager.
+
+    Args:
+        directory: For data, logs and sockets.
+        faults: As the simulator takes them: KIND=SHARE.
+        redis_url: An address to use instead of an embedded server.
+        settings: Further environment of workers and client.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        latency_ms: float = 5,
+        faults: Sequence[str] = (),
+        redis_url: str | None = None,
+        rate: str = "none",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self._config = SimulatorConfig(
+            latency_ms=latency_ms,
+            faults=parse_faults(faults),
+            username="user",
+            password=PASSWORD,
+            seed=7,
+        )
+        self._redis_url = redis_url
+        self._rate = rate
+        self._settings = dict(settings or {})
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            if self._redis_url is None:
+                self.server = EmbeddedServer(self.directory / "redis")
+                stack.enter_context(self.server)
+            self.simulator = stack.enter_context(Simulator(self._config))
+            self.env = self._environment()
+            self.dispatcher = self.client()
+            stack.callback(self.dispatcher.close)
+            stack.callback(self._end_workers)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DISPATCHER_REDIS_URL": self._redis_url or self.server.url,
+            "DISPATCHER_DATA_DIR": str(self.directory / "data"),
+            "DISPATCHER_ACCOUNT_RATE": self._rate,
+            "DISPATCHER_LOG_FORMAT": "json",
+            "BW_ACCOUNT_ID": "5555555",
+            "BW_USERNAME": "user",
+            "BW_PASSWORD": PASSWORD,
+            "BW_APPLICATION_ID": "93de2206-9669-4e07-948d-329f4b722ee2",
+            "BW_BASE_URL": self.simulator.base_url,
+            **self._settings,
+        }
+
+    def client(self) -> Dispatcher:
+        """A further client of the same ledger."""
+        fields = {field.alias: n for n, field in Settings.model_fields.items()}
+        overrides = {fields[name]: value for name, value in self.env.items()}
+        return Dispatcher(Settings.load(**overrides))
+
+    def worker(self, *, children: int = 2, **env: str) -> Worker:
+        """Start a worker; does not wait until it works."""
+        name = f"w{len(self._workers)}"
+        log = self.directory / f"{name}.log"
+        worker = Worker(name, {**self.env, **env}, log, children)
+        self._workers.append(worker)
+        return worker
+
+    def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
+        """A campaign to so many people."""
+        campaign = Campaign(sender=SENDER, text=TEXT, **options)  # type: ignore[arg-type]
+        return self.dispatcher.submit(campaign, numbers(count), id=id)
+
+    def crash_redis(self) -> None:
+        """SIGKILL to the embedded server, and start it again on the same file."""
+        self.server._server.terminate()
+        self.server.start()
+
+    def logs(self) -> str:
+        """What all workers wrote."""
+        return "".join(worker.log.read_text() for worker in self._workers)
+
+    def witness(self, run: Run) -> Witness:
+        """What the provider says of a campaign that ended."""
+        taken = [entry for entry in self.simulator.record() if entry.taken]
+        return Witness(
+            results=list(run.results()),
+            ids={entry.id or "": tuple(sorted(entry.to)) for entry in taken},
+            times=Counter(tuple(sorted(entry.to)) for entry in taken),
+        )
+
+    def _end_workers(self) -> None:
+        for worker in self._workers:
+            worker.end()
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The ledger's results beside the provider's record."""
+
+    results: list[GroupResult]
+    ids: dict[str, tuple[str, ...]]
+    times: Counter[tuple[str, ...]]
+
+    @property
+    def doubled(self) -> int:
+        """Groups that the provider took more than once."""
+        return sum(count > 1 for count in self.times.values())
+
+    @property
+    def missing(self) -> list[int]:
+        """Groups that the provider never took."""
+        return [r.number for r in self.results if not self.times[tuple(sorted(r.to))]]
+
+    @property
+    def foreign(self) -> int:
+        """Messages to a set of people that is no group of ours."""
+        ours = {tuple(sorted(r.to)) for r in self.results}
+        return sum(members not in ours for members in self.times)
+
+    @property
+    def misbooked(self) -> list[int]:
+        """Groups booked as accepted under an id that is not theirs."""
+        return [
+            r.number
+            for r in self.results
+            if r.state == "accepted"
+            and self.ids.get(r.message_id or "") != tuple(sorted(r.to))
+        ]
+
+    def in_state(self, state: str) -> list[GroupResult]:
+        return [result for result in self.results if result.state == state]
+
+
+def worst_window(stack: Stack, rate: float) -> float:
+    """The most by which any window of sends exceeds rate x length, in units.
+
+    Every send request counts, refused ones too.
+    """
+    sends = sorted((entry.time, entry.units) for entry in stack.simulator.record())
+    level = worst = 0.0
+    before = sends[0][0]
+    for moment, cost in sends:
+        level = max(0.0, level - rate * (moment - before)) + cost
+        worst, before = max(worst, level), moment
+    return worst
