@@ -1,0 +1,120 @@
+"""HTTP/1.1 as bytes: requests out of a stream, replies into one.
+
+Knows no sockets and no messages; the parser itself is httptools.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from dispatcher.simulator.answers import MALFORMED, TOO_LARGE
+from dispatcher.simulator.exchange import Reply, Request
+
+if TYPE_CHECKING:
+    from collections import deque
+
+#: Bytes of a body. The provider's own limit is not known; a send call needs 60 kB.
+MAX_BODY: Final = 1 << 20
+#: Bytes that all around a body may add: headers, sizes of chunks.
+MAX_AROUND: Final = 1 << 16
+
+
+class Unreadable(Exception):  # noqa: N818  # never leaves the simulator
+    """The stream cannot be read on.
+
+    Attributes:
+        reply: What the client is told.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+class RequestReader:
+    """Cuts a stream of bytes into requests.
+
+    Args:
+        peer: The client's address.
+        ready: Gets each complete request, and whether the client will keep the
+            connection after it.
+    """
+
+    def __init__(self, peer: str, ready: deque[tuple[Request, bool]]) -> None:
+        self._peer = peer
+        self._ready = ready
+        self._parser = httptools.HttpRequestParser(self)
+        self._received = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read on.
+
+        Raises:
+            Unreadable: It is not HTTP, or too much of it for one request.
+        """
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # A server may ignore it: the request is answered as a usual one.
+        except httptools.HttpParserError:
+            raise Unreadable(MALFORMED) from None
+        if self._received > MAX_BODY + MAX_AROUND:
+            raise Unreadable(TOO_LARGE)
+
+    # The parser calls these.
+
+    def on_message_begin(self) -> None:  # noqa: D102
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body = b""
+
+    def on_url(self, url: bytes) -> None:  # noqa: D102
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+        self._headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:  # noqa: D102
+        self._body += body
+
+    def on_message_complete(self) -> None:  # noqa: D102
+        parser = self._parser
+        self._received = 0
+        request = Request(
+            method=parser.get_method().decode("ascii"),
+            target=self._target.decode("latin-1"),
+            headers=self._headers,
+            body=self._body,
+            peer=self._peer,
+        )
+        keep = parser.should_keep_alive() and not parser.should_upgrade()
+        self._ready.append((request, keep))
+
+
+def encode(reply: Reply, *, keep: bool) -> bytes:
+    """A reply as it goes over the wire."""
+    head = _head(reply.status, reply.content_type, reply.headers, keep)
+    return b"%b%d\r\n\r\n%b" % (head, len(reply.body), reply.body)
+
+
+@lru_cache(maxsize=256)
+def _head(
+    status: int,
+    content_type: str,
+    headers: tuple[tuple[str, str], ...],
+    keep: bool,  # noqa: FBT001  # a cache key must be positional to be one
+) -> bytes:
+    """Everything before the number of bytes."""
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Content-Type: {content_type}",
+        f"Connection: {'keep-alive' if keep else 'close'}",
+        *(f"{name}: {value}" for name, value in headers),
+        "Content-Length: ",
+    ]
+    return "\r\n".join(lines).encode("latin-1")

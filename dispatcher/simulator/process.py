@@ -1,0 +1,129 @@
+"""The simulator in a process of its own, as tests and the demo hold it.
+
+Starts, asks and ends the process; what it serves is none of its business.
+"""
+
+from __future__ import annotations
+
+import select
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dispatcher.errors import DispatchError
+from dispatcher.simulator.config import SimulatorConfig
+from dispatcher.simulator.options import to_arguments
+from dispatcher.simulator.record import Entry, read_record
+from dispatcher.simulator.server import READY
+from dispatcher.simulator.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Seconds to become ready; importing the package takes the most of it.
+_START: Final = 30.0
+#: Seconds to end after being asked, before it is killed.
+_END: Final = 5.0
+#: Seconds for an admin call.
+_CALL: Final = 10.0
+
+
+class Simulator:
+    """A simulated provider that runs while a `with` block does.
+
+    Args:
+        config: How it behaves. Without `record` the record is kept in a temporary
+            file that goes with the block.
+
+    Attributes:
+        base_url: What a client's base URL is.
+        pid: Of the process.
+    """
+
+    base_url: str
+    pid: int
+
+    def __init__(self, config: SimulatorConfig | None = None) -> None:
+        self._config = config or SimulatorConfig()
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
+        self._record = self._config.record or Path(self._folder.name) / "record.jsonl"
+        arguments = to_arguments(replace(self._config, record=self._record))
+        self._process = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, "-m", "dispatcher.simulator", *arguments],
+            stdout=subprocess.PIPE,
+        )
+        self.pid = self._process.pid
+        try:
+            self.base_url = self._ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._folder.cleanup()
+
+    def record(self) -> list[Entry]:
+        """Every send request so far, as the provider saw it."""
+        if self._process.poll() is None:
+            self.stats()  # Also flushes the record.
+        return list(read_record(self._record))
+
+    def stats(self) -> Stats:
+        """Counts so far."""
+        return msgspec.json.decode(self._call("GET", "stats"), type=Stats)
+
+    def set_faults(self, shares: Mapping[str, float]) -> None:
+        """Replace the faults and their shares; an empty mapping ends them.
+
+        Raises:
+            DispatchError: A kind or share is unknown to the simulator.
+        """
+        self._call("POST", "faults", dict(shares))
+
+    def set_credentials(self, username: str | None, password: str | None) -> None:
+        """Take only these from now on; None takes any."""
+        self._call("POST", "credentials", {"username": username, "password": password})
+
+    def revoke_tokens(self) -> None:
+        """Refuse every bearer token issued so far."""
+        self._call("POST", "revoke")
+
+    def _ready(self) -> str:
+        stdout = self._process.stdout
+        assert stdout is not None  # asked for as a pipe
+        if select.select([stdout], [], [], _START)[0]:
+            line = stdout.readline().decode()
+            if line.startswith(READY):
+                return line.removeprefix(READY).strip()
+        raise DispatchError("the simulator did not start; its stderr says why")
+
+    def _call(self, method: str, name: str, content: object = None) -> bytes:
+        address = urlsplit(self.base_url).netloc
+        connection = HTTPConnection(address, timeout=_CALL)
+        try:
+            connection.request(method, f"/_admin/{name}", msgspec.json.encode(content))
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:  # noqa: PLR2004
+            raise DispatchError(f"the simulator refused: {body.decode()}")
+        return body
