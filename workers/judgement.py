@@ -135,7 +135,7 @@ def _code(status: int, body: _Body) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Whole seconds; the provider documents no other form (Bandwidth's OpenAPI file)."""
+    """Whole seconds: the only form in the provider's OpenAPI file."""
     value = headers.get("retry-after", "").strip()
     if not _SECONDS.fullmatch(value):
         return None
@@ -145,7 +145,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _description(body: _Body) -> str | None:
     parts = [body.description, *_field_errors(body.fieldErrors)]
     text = "; ".join(part for part in parts if isinstance(part, str) and part)
-    # A terminal and the ledger both choke on control characters and surrogates.
+    # It is shown on terminals: no control characters.
     clean = "".join(c if c.isprintable() else " " for c in text[:DESCRIPTION_LIMIT])
     return clean or None
 

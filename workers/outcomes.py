@@ -72,6 +72,10 @@ class Kind(Enum):
         self.advice = advice
         self.counts_as_attempt = counts_as_attempt
 
+    def __repr__(self) -> str:
+        """Name it; the traits would drown a log line."""
+        return f"Kind.{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -194,7 +194,7 @@ def quick_retrying(
     return AsyncRetrying(
         retry=retry_if_result(_deserves_quick_try),
         stop=stop_after_attempt(tries),
-        wait=wait_exponential_jitter(shortest, max=longest, jitter=shortest),
+        wait=wait_exponential_jitter(multiplier=shortest, max=longest, jitter=shortest),
         sleep=sleep,
         reraise=True,
         retry_error_callback=_last_outcome,
