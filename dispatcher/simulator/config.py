@@ -6,7 +6,7 @@ Reads no environment and no files.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dispatcher.errors import InvalidInput
 from dispatcher.simulator.faults import Fault, check_shares
@@ -72,7 +72,7 @@ class SimulatorConfig:
             # "not at least" also refuses a NaN.
             if not getattr(self, name) >= 0:
                 raise InvalidInput(f"{name} of the simulator must not be negative")
-        if self.port > 65535:  # noqa: PLR2004  # the last port there is
+        if self.port > _LAST_PORT:
             raise InvalidInput("port of the simulator must be from 0 to 65535")
         if self.rate is not None and not self.rate > 0:
             raise InvalidInput("rate of the simulator must be above 0, or none")
@@ -80,7 +80,9 @@ class SimulatorConfig:
             raise InvalidInput("the simulator needs username and password, or neither")
 
 
-_NOT_NEGATIVE = (
+_LAST_PORT: Final = 65535
+
+_NOT_NEGATIVE: Final = (
     "port",
     "latency_ms",
     "queue_seconds",

@@ -129,4 +129,4 @@ class FaultPlan:
 
     def coin(self) -> bool:
         """One of two, evenly; for faults that come in two shapes."""
-        return self._random.random() < 0.5  # noqa: PLR2004  # half is what even means
+        return self._random.getrandbits(1) == 1

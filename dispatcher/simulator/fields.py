@@ -51,7 +51,7 @@ def field_errors(fields: Fields, now: float) -> list[FieldError]:
     errors = [
         (name, error) for name, check in _CHECKS.items() for error in check(fields)
     ]
-    if "expiration" in fields:
+    if fields.get("expiration") is not None:
         errors += [("expiration", error) for error in _expiration(fields, now)]
     return errors
 

@@ -6,6 +6,7 @@ spoils the answer to a request that was handled as usual (`spoil`).
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -66,7 +67,7 @@ def spoil(fault: Fault, reply: Reply, *, reset: bool, slow: float) -> Reply:
         return replace(reply, delay=reply.delay + slow)
     if fault is Fault.REFUSE:
         return replace(reply, manner=Manner.REFUSE_NEXT)
-    if reply.status != 202:  # noqa: PLR2004  # the one status that says "taken"
+    if reply.status != HTTPStatus.ACCEPTED:
         return reply
     return _harder(fault, SPOILERS[fault](reply), reset=reset)
 

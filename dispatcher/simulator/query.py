@@ -85,7 +85,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     cursor: tuple[int, int] | None
 
 
-class BadQuery(Exception):  # noqa: N818  # never leaves the simulator
+class BadQuery(Exception):
     """The query cannot be answered.
 
     Attributes:

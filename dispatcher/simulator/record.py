@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from dispatcher.simulator.faults import Fault  # noqa: TC001  # msgspec reads the type
+from dispatcher.simulator.faults import Fault  # msgspec reads the type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

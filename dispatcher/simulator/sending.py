@@ -208,7 +208,7 @@ def _accepted(attempt: _Attempt, message: Message) -> Reply:
         "from": message.sender,
         "text": fields.get("text") or "",
     }
-    body |= {name: fields[name] for name in _ECHOED if name in fields}
+    body |= {name: fields[name] for name in _ECHOED if fields.get(name) is not None}
     return answers.json_reply(202, body)
 
 
