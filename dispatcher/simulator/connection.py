@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(str(peer[0]) if peer else "", self._ready)
         self._house.connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, _: Exception | None) -> None:
         """Forget everything: nobody is left to answer."""
         self._house.connections.discard(self)
         self._busy = True
@@ -128,11 +128,13 @@ class Connection(asyncio.Protocol):
             reply = replace(reply, body=b"")
         if reply.delay:
             loop = self._house.loop
-            self._timer = loop.call_later(reply.delay, self._act_late, reply, keep)
+            self._timer = loop.call_later(
+                reply.delay, lambda: self._act_late(reply, keep=keep)
+            )
         else:
             self._act(reply, keep=keep)
 
-    def _act_late(self, reply: Reply, keep: bool) -> None:  # noqa: FBT001
+    def _act_late(self, reply: Reply, *, keep: bool) -> None:
         self._act(reply, keep=keep)
         self._serve()
 

@@ -23,7 +23,7 @@ MAX_BODY: Final = 1 << 20
 MAX_AROUND: Final = 1 << 16
 
 
-class Unreadable(Exception):  # noqa: N818  # never leaves the simulator
+class Unreadable(Exception):
     """The stream cannot be read on.
 
     Attributes:
@@ -49,6 +49,7 @@ class RequestReader:
         self._ready = ready
         self._parser = httptools.HttpRequestParser(self)
         self._received = 0
+        self._oversized = False
 
     def feed(self, data: bytes) -> None:
         """Read on.
@@ -63,37 +64,43 @@ class RequestReader:
             pass  # A server may ignore it: the request is answered as a usual one.
         except httptools.HttpParserError:
             raise Unreadable(MALFORMED) from None
-        if self._received > MAX_BODY + MAX_AROUND:
+        if self._oversized or self._received > MAX_BODY + MAX_AROUND:
             raise Unreadable(TOO_LARGE)
 
-    # The parser calls these.
-
-    def on_message_begin(self) -> None:  # noqa: D102
+    def on_message_begin(self) -> None:
+        """Called by the parser, as are the next four."""
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body = b""
+        self._body: list[bytes] = []
 
-    def on_url(self, url: bytes) -> None:  # noqa: D102
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
         self._target += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A whole header."""
         self._headers[name.lower()] = value
 
-    def on_body(self, body: bytes) -> None:  # noqa: D102
-        self._body += body
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, or a chunk of it."""
+        self._body.append(body)
 
-    def on_message_complete(self) -> None:  # noqa: D102
+    def on_message_complete(self) -> None:
+        """The end of a request."""
         parser = self._parser
         self._received = 0
+        body = b"".join(self._body)
+        self._oversized = self._oversized or len(body) > MAX_BODY
         request = Request(
             method=parser.get_method().decode("ascii"),
             target=self._target.decode("latin-1"),
             headers=self._headers,
-            body=self._body,
+            body=body,
             peer=self._peer,
         )
         keep = parser.should_keep_alive() and not parser.should_upgrade()
-        self._ready.append((request, keep))
+        if not self._oversized:
+            self._ready.append((request, keep))
 
 
 def encode(reply: Reply, *, keep: bool) -> bytes:

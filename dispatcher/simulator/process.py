@@ -9,7 +9,9 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -27,12 +29,16 @@ from dispatcher.simulator.stats import Stats
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dispatcher.simulator.faults import Fault
+
 #: Seconds to become ready; importing the package takes the most of it.
 _START: Final = 30.0
 #: Seconds to end after being asked, before it is killed.
 _END: Final = 5.0
 #: Seconds for an admin call.
 _CALL: Final = 10.0
+#: Seconds between attempts to reach a simulator that refuses connections.
+_PAUSE: Final = 0.005
 
 
 class Simulator:
@@ -90,11 +96,11 @@ class Simulator:
         """Counts so far."""
         return msgspec.json.decode(self._call("GET", "stats"), type=Stats)
 
-    def set_faults(self, shares: Mapping[str, float]) -> None:
+    def set_faults(self, shares: Mapping[Fault, float]) -> None:
         """Replace the faults and their shares; an empty mapping ends them.
 
         Raises:
-            DispatchError: A kind or share is unknown to the simulator.
+            DispatchError: A share is not from 0 to 1, or all exceed 1 together.
         """
         self._call("POST", "faults", dict(shares))
 
@@ -116,14 +122,28 @@ class Simulator:
         raise DispatchError("the simulator did not start; its stderr says why")
 
     def _call(self, method: str, name: str, content: object = None) -> bytes:
-        address = urlsplit(self.base_url).netloc
-        connection = HTTPConnection(address, timeout=_CALL)
+        connection = self._connection()
         try:
             connection.request(method, f"/_admin/{name}", msgspec.json.encode(content))
             response = connection.getresponse()
             body = response.read()
         finally:
             connection.close()
-        if response.status != 200:  # noqa: PLR2004
+        if response.status != HTTPStatus.OK:
             raise DispatchError(f"the simulator refused: {body.decode()}")
         return body
+
+    def _connection(self) -> HTTPConnection:
+        """A connection, also if the fault `refuse` keeps the door shut just now."""
+        end = time.monotonic() + _CALL
+        while True:
+            address = urlsplit(self.base_url).netloc
+            connection = HTTPConnection(address, timeout=_CALL)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return connection

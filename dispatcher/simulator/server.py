@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import socket
 
     from dispatcher.simulator.config import SimulatorConfig
+    from dispatcher.simulator.exchange import Reply, Request
 
 #: The line that says the simulator can be called; what follows is the base URL.
 READY: Final = "simulator ready at "
@@ -53,16 +54,18 @@ class Server:
         self.hang_seconds = config.hang_seconds
         self._refuse_seconds = config.refuse_ms / 1000
         self._record = record
+        # The faults' own, so that their order hangs on the seed and nothing else.
+        chance = Random(config.seed)  # noqa: S311  # not for secrets
+        ids = Random()  # noqa: S311  # nobody guards what these tokens open
         self._admin = Admin(
             Provider(
                 config,
-                faults=FaultPlan(config.faults, Random(config.seed)),  # noqa: S311
+                faults=FaultPlan(config.faults, chance),
                 record=record,
                 clock=time.time,
-                random=Random(),  # noqa: S311
+                random=ids,
             )
         )
-        self.answer = self._admin.answer
         self._tasks: set[asyncio.Task[object]] = set()
         self._listener = Listener(
             config.host, config.port, loop=self.loop, accepted=self._welcome
@@ -74,6 +77,10 @@ class Server:
         """What a client's base URL is."""
         host, port = self._listener.address
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/api/v2"
+
+    def answer(self, request: Request) -> Reply:
+        """Answer one request."""
+        return self._admin.answer(request)
 
     def refuse(self) -> None:
         """Refuse new connections for a moment."""
