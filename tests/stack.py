@@ -48,7 +48,9 @@ def eventually(check: Callable[[], bool], seconds: float, what: str) -> None:
 class Worker:
     """One `celery -A workers worker` in a process group of its own."""
 
-    def __init__(self, name: str, env: Mapping[str, str], log: Path, children: int) -> None:
+    def __init__(
+        self, name: str, env: Mapping[str, str], log: Path, children: int
+    ) -> None:
         self.log = log
         self._file: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(
@@ -169,7 +171,7 @@ class Stack:
 
     def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
         """A campaign to so many people."""
-        campaign = Campaign(sender=SENDER, text=TEXT, **options)  # type: ignore[arg-type]
+        campaign = Campaign(sender=SENDER, text=TEXT, **options)
         return self.dispatcher.submit(campaign, numbers(count), id=id)
 
     def crash_redis(self) -> None:

@@ -21,7 +21,7 @@ def _accepted(run: Run) -> int:
 
 
 def test_killed_worker_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """kill -9 of one worker: what is unknown is at most its slots, the rest is sent."""
+    """SIGKILL of one worker: what is unknown is at most its slots, the rest is sent."""
     settings = {"DISPATCHER_SLOTS": str(SLOTS)}
     with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
         run = stack.submit(20_000)
@@ -59,7 +59,7 @@ def test_stopped_worker_leaves_nothing_unknown(tmp_path: Path) -> None:
 
 
 def test_killed_redis_comes_back_and_work_goes_on(tmp_path: Path) -> None:
-    """kill -9 of Redis, which keeps its file: workers reconnect by themselves."""
+    """SIGKILL of Redis, which keeps its file: workers reconnect by themselves."""
     with Stack(tmp_path, latency_ms=20) as stack:
         run = stack.submit(20_000)
         stack.worker()
@@ -79,7 +79,7 @@ def test_killed_redis_comes_back_and_work_goes_on(tmp_path: Path) -> None:
 
 
 def test_killed_child_is_replaced(tmp_path: Path) -> None:
-    """kill -9 of one child: the parent makes another, and its groups are taken up."""
+    """SIGKILL of one child: the parent makes another, and its groups are taken up."""
     settings = {"DISPATCHER_SLOTS": str(SLOTS)}
     with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
         run = stack.submit(10_000)

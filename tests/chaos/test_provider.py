@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.simulator import Fault
 from tests.stack import PASSWORD, Stack, eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
@@ -50,8 +51,9 @@ def test_wrong_credentials_pause_and_fail_nothing(tmp_path: Path) -> None:
         paused = run.wait(timeout=60)
         assert (paused.state, "401" in paused.reason) == ("paused", True)
         eventually(
-            lambda: run.progress().counts["retry"] + run.progress().counts["pending"]
-            == 100,
+            lambda: (
+                run.progress().counts["retry"] + run.progress().counts["pending"] == 100
+            ),
             30,
             "all groups are back",
         )
@@ -64,9 +66,9 @@ def test_wrong_credentials_pause_and_fail_nothing(tmp_path: Path) -> None:
 
 
 def test_outage_fails_no_group(tmp_path: Path) -> None:
-    """A provider that cannot be reached costs no attempt, and is found when it is back."""
+    """An unreachable provider costs no attempt, and is found when it is back."""
     with Stack(tmp_path) as stack:
-        stack.simulator.set_faults({"refuse": 1.0})
+        stack.simulator.set_faults({Fault.REFUSE: 1.0})
         run = stack.submit(3000)
         stack.worker()
         eventually(lambda: "provider.unreachable" in stack.logs(), 60, "an outage")

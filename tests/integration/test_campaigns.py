@@ -64,9 +64,7 @@ def test_each_group_is_sent_once_on_debians_redis(
     tmp_path: Path, debian_redis: str
 ) -> None:
     """The same on the oldest server that is supported."""
-    with Stack(
-        tmp_path, latency_ms=50, faults=FAULTS, redis_url=debian_redis
-    ) as stack:
+    with Stack(tmp_path, latency_ms=50, faults=FAULTS, redis_url=debian_redis) as stack:
         _assert_each_group_once(stack, 20_000)
 
 
