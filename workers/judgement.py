@@ -217,4 +217,7 @@ def from_error(error: Exception, *, permitted: bool) -> Outcome:
     kind, code = next(ERRORS[cls] for cls in type(error).__mro__ if cls in ERRORS)
     if permitted and not isinstance(error, NotWritten):
         kind = Kind.UNKNOWN
+    if isinstance(error, httpx.ConnectError) and error.__cause__:
+        # Refused, no such name and a bad certificate want different repairs.
+        code = f"{code}: {type(error.__cause__).__name__}"
     return Outcome(kind, code)

@@ -64,7 +64,7 @@ class Kind(Enum):
         sent: Literal["yes", "no", "maybe"],
         log_level: Literal["info", "warning", "error"],
         advice: str,
-        counts_as_attempt: bool,  # noqa: FBT001
+        counts_as_attempt: bool,  # noqa: FBT001 - likewise
     ) -> None:
         self.final = final
         self.sent = sent

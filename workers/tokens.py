@@ -149,7 +149,7 @@ class Tokens:
     def _judged(self, status: int, content: bytes) -> Token | Outcome:
         if status == httpx.codes.OK:
             return self._granted(content)
-        refused = 400 <= status < 500 and status not in _TEMPORARY  # noqa: PLR2004
+        refused = status // 100 == 4 and status not in _TEMPORARY  # noqa: PLR2004 - 4xx
         kind = Kind.STOPPED if refused else Kind.UNREACHABLE
         return Outcome(kind, f"token: {status}")
 

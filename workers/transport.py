@@ -61,7 +61,8 @@ class Transport(httpx.AsyncBaseTransport):
         size: Connections to one origin at most; further requests queue, first come
             first served.
         keepalive: Seconds an idle connection may be used again.
-        ssl_context: Instead of Python's default one, which verifies names.
+        ssl_context: Instead of Python's default one, which verifies names; it is set
+            to agree on HTTP/1.1.
         clock: Seconds, as `workers.connection.boottime`.
     """
 

@@ -67,3 +67,11 @@ def test_exceptions(error: Exception, kind: Kind, code: str) -> None:
     """Each exception has its kind and its word."""
     outcome = from_error(error, permitted=False)
     assert (outcome.kind, outcome.code) == (kind, code)
+
+
+def test_a_connect_error_names_its_cause() -> None:
+    """By class only: refused, no such name and a bad certificate differ."""
+    error = httpx.ConnectError("x")
+    error.__cause__ = ssl.SSLCertVerificationError("secret")
+    outcome = from_error(error, permitted=False)
+    assert outcome.code == "connect-failed: SSLCertVerificationError"
