@@ -185,7 +185,10 @@ for i, item in ipairs(items) do
   if item.campaign then
     item.record = record(item.campaign, item.group)
     answers[i] = verdicts[item.verdict](item, item.record)
-    settled[#settled + 1] = member(item)
+    -- What still carries the token must stay where lapse.lua finds it.
+    local reserved = item.record.tail == token
+      and (item.record.state == STATE.claimed or item.record.state == STATE.sending)
+    if not reserved then settled[#settled + 1] = member(item) end
   end
 end
 
