@@ -193,6 +193,10 @@ local function flush()
   end
 end
 
+-- An unresolved message bars another one to the same people for this long after its
+-- gate, the width of the provider-search window of an unknown.
+local LOCK_MS = 30 * 60 * 1000
+
 -- ---- Buckets: level in units; in debt below zero. ----
 
 local BUCKET_CAP_S = 0.25 -- a level holds at most this many seconds' worth

@@ -11,9 +11,6 @@ local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 6
 local LOST, STOPPED, LOCKED, CANARY = -1, -2, -3, -4
--- An unresolved message bars another one to the same people for this long,
--- the width of the provider-search window of an unknown.
-local LOCK_MS = 30 * 60 * 1000
 
 local items, locks = {}, {}
 for at = FIRST, #ARGV, STRIDE do

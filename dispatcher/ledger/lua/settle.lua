@@ -48,6 +48,20 @@ local function keep_extra(item, r)
   end
 end
 
+-- An unresolved group's lock is its own until it expires. Later, or once the group
+-- was settled, another message to the same people may hold it.
+local function free_lock(item, r)
+  local unresolved = r.state == STATE.sending or r.state == STATE.unknown
+    or r.state == STATE.held
+  if unresolved and NOW < r.gated_at + LOCK_MS then unlock[#unlock + 1] = item.lock end
+end
+
+local function accept(item, r, id)
+  free_lock(item, r)
+  relock[#relock + 1] = item.lock
+  change(item, r, 'accept', id)
+end
+
 -- An earlier serial was proven taken while this one was on its way, and this
 -- one was not taken after all: the group is accepted once, not doubled.
 local function settle_by_extra(item, r)
@@ -57,7 +71,8 @@ local function settle_by_extra(item, r)
     if id then
       redis.call('HDEL', extra_key(item), name)
       item.campaign.doubled = item.campaign.doubled - 1
-      return change(item, r, 'accept', id)
+      accept(item, r, id)
+      return true
     end
   end
 end
@@ -94,8 +109,7 @@ function verdicts.accepted(item, r)
   elseif r.state == STATE.sending and not newest then
     keep_extra(item, r) -- a newer serial is on its way: two may arrive
   else
-    change(item, r, 'accept', item.detail)
-    relock[#relock + 1] = item.lock
+    accept(item, r, item.detail)
   end
   return 1
 end
@@ -108,8 +122,8 @@ end
 
 local function unsent(item, r, event)
   if not is_current(item, r) then return 0 end
-  unlock[#unlock + 1] = item.lock
   if bit.band(r.flags, EXTRA) == EXTRA and settle_by_extra(item, r) then return 1 end
+  free_lock(item, r)
   if event == 'fail' then
     change(item, r, 'fail', item.detail)
     redis.call('HINCRBY', key('errors', item.campaign.load), item.detail, 1)
@@ -157,7 +171,7 @@ end
 function verdicts.ask(item, r)
   if r.state ~= STATE.failed and r.state ~= STATE.held then return 0 end
   if item.serial ~= r.serial then return 0 end
-  unlock[#unlock + 1] = item.lock
+  free_lock(item, r)
   r.attempts = 0
   waits_again(item, 'ask')
   return 1
@@ -201,6 +215,7 @@ for _, lock in ipairs(relock) do
   row[#row + 1] = whole(NOW + LOCK_AFTER_ACCEPT_MS)
   row[#row + 1] = lock
 end
-if #row > 0 then redis.call('ZADD', KEY.locks, unpack(row)) end
+-- Never shorter than another's lock on the same people.
+if #row > 0 then redis.call('ZADD', KEY.locks, 'GT', unpack(row)) end
 flush()
 return answers
