@@ -41,11 +41,11 @@ local function extra_key(item) return key('extra', item.campaign.load) end
 
 local function keep_extra(item, r)
   local name = item.group .. ':' .. item.serial
-  if redis.call('HSETNX', extra_key(item), name, item.detail) == 1 then
-    item.campaign.doubled = item.campaign.doubled + 1
-    r.flags = bit.bor(r.flags, EXTRA)
-    item.campaign.dirty[item.group] = r
-  end
+  if redis.call('HSETNX', extra_key(item), name, item.detail) == 0 then return 0 end
+  item.campaign.doubled = item.campaign.doubled + 1
+  r.flags = bit.bor(r.flags, EXTRA)
+  item.campaign.dirty[item.group] = r
+  return 1
 end
 
 -- An unresolved group's lock is its own until it expires. Later, or once the group
@@ -60,19 +60,20 @@ local function accept(item, r, id)
   free_lock(item, r)
   relock[#relock + 1] = item.lock
   change(item, r, 'accept', id)
+  return 1
 end
 
--- An earlier serial was proven taken while this one was on its way, and this
--- one was not taken after all: the group is accepted once, not doubled.
+-- An earlier serial was proven taken while this one was on its way, and this one was
+-- not taken, or nobody ever learns: the group is accepted once, not doubled.
 local function settle_by_extra(item, r)
+  if bit.band(r.flags, EXTRA) == 0 then return end
   for serial = 1, r.serial - 1 do
     local name = item.group .. ':' .. serial
     local id = redis.call('HGET', extra_key(item), name)
     if id then
       redis.call('HDEL', extra_key(item), name)
       item.campaign.doubled = item.campaign.doubled - 1
-      accept(item, r, id)
-      return true
+      return accept(item, r, id)
     end
   end
 end
@@ -104,14 +105,13 @@ function verdicts.accepted(item, r)
     if r.tail == '' then
       r.tail = item.detail
       item.campaign.dirty[item.group] = r
-    elseif item.detail ~= '' and item.detail ~= r.tail then keep_extra(item, r)
-    else return 0 end
-  elseif r.state == STATE.sending and not newest then
-    keep_extra(item, r) -- a newer serial is on its way: two may arrive
-  else
-    accept(item, r, item.detail)
+      return 1
+    end
+    return item.detail ~= '' and item.detail ~= r.tail and keep_extra(item, r) or 0
   end
-  return 1
+  -- A newer serial is on its way: two may arrive.
+  if r.state == STATE.sending and not newest then return keep_extra(item, r) end
+  return accept(item, r, item.detail)
 end
 
 -- Everything but proof of acceptance settles only its own serial.
@@ -122,7 +122,7 @@ end
 
 local function unsent(item, r, event)
   if not is_current(item, r) then return 0 end
-  if bit.band(r.flags, EXTRA) == EXTRA and settle_by_extra(item, r) then return 1 end
+  if settle_by_extra(item, r) then return 1 end
   free_lock(item, r)
   if event == 'fail' then
     change(item, r, 'fail', item.detail)
@@ -164,6 +164,7 @@ end
 
 function verdicts.hold(item, r)
   if r.state ~= STATE.unknown or item.serial ~= r.serial then return 0 end
+  if settle_by_extra(item, r) then return 1 end
   change(item, r, 'hold', r.tail)
   return 1
 end
