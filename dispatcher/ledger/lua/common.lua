@@ -202,6 +202,10 @@ local LOCK_MS = 30 * 60 * 1000
 local BUCKET_CAP_S = 0.25 -- a level holds at most this many seconds' worth
 local levels = {}
 
+local function stored_form(b) return string.format('%.6f %.0f', b.level, NOW_US) end
+
+local function store_bucket(b) redis.call('HSET', KEY.buckets, b.name, stored_form(b)) end
+
 local function bucket(name, rate)
   local b = levels[name]
   if not b then
@@ -211,7 +215,10 @@ local function bucket(name, rate)
       local level, at = string.match(stored, '^(%S+) (%S+)$')
       local passed = NOW_US - tonumber(at)
       -- A clock that went backwards proves nothing: no refill, and count from here.
-      if passed < 0 then b.level, b.changed = math.min(0, tonumber(level)), true
+      -- Stored at once: until then no time would seem to pass.
+      if passed < 0 then
+        b.level = math.min(0, tonumber(level))
+        store_bucket(b)
       else b.level = math.min(tonumber(level) + rate * passed / 1e6, rate * BUCKET_CAP_S) end
     end
     levels[name] = b
@@ -230,7 +237,7 @@ local function store_buckets()
   for name, b in pairs(levels) do
     if b.changed then
       row[#row + 1] = name
-      row[#row + 1] = string.format('%.6f %.0f', b.level, NOW_US)
+      row[#row + 1] = stored_form(b)
     end
   end
   if #row > 0 then redis.call('HSET', KEY.buckets, unpack(row)) end
