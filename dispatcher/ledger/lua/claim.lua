@@ -98,10 +98,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEY.ready, 0, LOOK - 1)) do
   if not campaign or campaign.state ~= 'running' then
     redis.call('ZREM', KEY.ready, id)
   elseif campaign.expires_at > 0 and NOW >= campaign.expires_at then
-    campaign.cancelled = campaign.cancelled + campaign.pending + campaign.retry
-    campaign.pending, campaign.retry = 0, 0
-    campaign.state, campaign.reason, campaign.ended_at = 'cancelled', 'expired', NOW
-    make_idle(campaign)
+    cancel(campaign, 'expired')
   else
     local wait = longest_wait(buckets_of(campaign, account_rate, sender_rate))
     if wait > 0 then

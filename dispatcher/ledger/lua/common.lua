@@ -135,6 +135,16 @@ local function queue(campaign, group, at)
   campaign.wake_at = math.min(campaign.wake_at or at, at)
 end
 
+-- The end, for good: what still waits counts as cancelled from now on.
+local function cancel(campaign, reason)
+  campaign.cancelled = campaign.cancelled + campaign.pending + campaign.retry
+  campaign.pending, campaign.retry = 0, 0
+  campaign.state, campaign.reason, campaign.ended_at = 'cancelled', reason, NOW
+  make_idle(campaign)
+  redis.call('UNLINK', key('due', campaign.load))
+  redis.call('HDEL', KEY.buckets, 'campaign:' .. campaign.id)
+end
+
 local function is_open(campaign)
   return campaign.pending + campaign.claimed + campaign.sending + campaign.retry
     + campaign.unknown > 0
@@ -146,7 +156,6 @@ local function conclude(campaign)
     if not is_open(campaign) then
       campaign.state, campaign.reason, campaign.ended_at = 'done', '', NOW
       make_idle(campaign)
-      redis.call('HDEL', KEY.buckets, 'campaign:' .. campaign.id)
     end
   elseif campaign.state == 'done' and is_open(campaign) then
     campaign.state, campaign.ended_at = 'running', 0

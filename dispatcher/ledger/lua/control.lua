@@ -22,11 +22,7 @@ function commands.resume()
 end
 
 function commands.cancel()
-  campaign.cancelled = campaign.cancelled + campaign.pending + campaign.retry
-  campaign.pending, campaign.retry = 0, 0
-  campaign.state, campaign.reason, campaign.ended_at = 'cancelled', reason, NOW
-  make_idle(campaign)
-  redis.call('UNLINK', key('due', campaign.load))
+  cancel(campaign, reason)
 end
 
 if CAMPAIGN_MOVE[command][campaign.state] then
