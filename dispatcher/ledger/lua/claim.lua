@@ -30,12 +30,17 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.later, '-inf', NOW, 'LIMIT',
   end
 end
 
--- Groups worth a quarter of a second of the tightest limit; at least one.
-local function share(campaign)
+-- Groups that a bucket has room for in this call: a quarter of a second's worth, at
+-- least one. More would only wait at the gate, perhaps in more urgent ones' way.
+local function room(campaign, b)
+  local left = b.rate * BUCKET_CAP_S - (b.claimed or 0)
+  local groups = math.max(0, math.floor(left / campaign.group_size))
+  return b.claimed and groups or math.max(1, groups)
+end
+
+local function share(campaign, list)
   local most = want - taken
-  for _, b in ipairs(buckets_of(campaign, account_rate, sender_rate)) do
-    most = math.min(most, math.max(1, math.floor(b.rate * BUCKET_CAP_S / campaign.group_size)))
-  end
+  for _, b in ipairs(list) do most = math.min(most, room(campaign, b)) end
   return most
 end
 
@@ -73,8 +78,8 @@ local function requeue(campaign)
   else make_later(campaign, tonumber(first[2])) end
 end
 
-local function take(campaign)
-  local picked, suspect = pick(campaign, share(campaign))
+local function take(campaign, list, most)
+  local picked, suspect = pick(campaign, most)
   local members = {}
   for _, group in ipairs(picked) do
     local r = record(campaign, group)
@@ -85,13 +90,14 @@ local function take(campaign)
     for _, value in ipairs(row) do out[#out + 1] = value end
   end
   taken = taken + #picked
-  campaign.served = campaign.served + #picked * campaign.group_size
+  local units = #picked * campaign.group_size
+  campaign.served = campaign.served + units
+  for _, b in ipairs(list) do b.claimed = (b.claimed or 0) + units end
   if #members > 0 then redis.call('SADD', key('claim', token), unpack(members)) end
   requeue(campaign)
   return suspect
 end
 
-local soonest -- ms until a campaign's own bucket is out of debt
 for _, id in ipairs(redis.call('ZRANGE', KEY.ready, 0, LOOK - 1)) do
   if taken >= want then break end
   local campaign = open(id)
@@ -100,11 +106,12 @@ for _, id in ipairs(redis.call('ZRANGE', KEY.ready, 0, LOOK - 1)) do
   elseif campaign.expires_at > 0 and NOW >= campaign.expires_at then
     cancel(campaign, 'expired')
   else
-    local wait = longest_wait(buckets_of(campaign, account_rate, sender_rate))
-    if wait > 0 then
-      soonest = math.min(soonest or wait, wait)
-      make_later(campaign, NOW + wait)
-    elseif take(campaign) then break end
+    local list = buckets_of(campaign, account_rate, sender_rate)
+    local wait, most = longest_wait(list), share(campaign, list)
+    if wait > 0 then make_later(campaign, NOW + wait)
+    elseif most > 0 then
+      if take(campaign, list, most) then break end
+    elseif account_rate and room(campaign, list[1]) == 0 then break end
   end
 end
 
