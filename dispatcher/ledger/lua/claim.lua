@@ -45,6 +45,7 @@ local function share(campaign, list)
 end
 
 -- A group that was claimed when workers died goes alone, to a child with nothing else.
+-- A child is asked to run empty for it only when it is the most urgent of all.
 local function pick(campaign, most)
   local due = key('due', campaign.load)
   local picked = {}
@@ -57,7 +58,7 @@ local function pick(campaign, most)
     elseif idle and taken == 0 and #picked == 0 then
       redis.call('ZREM', due, group)
       return { group }, true
-    else alone = 1 end
+    elseif taken == 0 and #picked == 0 then alone = 1 end
   end
   if #picked > 0 then redis.call('ZREM', due, unpack(picked)) end
   while #picked < most and campaign.cursor < campaign.groups do
