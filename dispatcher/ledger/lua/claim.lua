@@ -44,6 +44,20 @@ local function share(campaign, list)
   return most
 end
 
+-- Moves the cursor. A fresh group may be settled already: late proof of a send that a
+-- ledger set back has forgotten.
+local function pick_fresh(campaign, most, picked)
+  local fresh = {}
+  while #picked + #fresh < most and campaign.cursor < campaign.groups do
+    fresh[#fresh + 1] = campaign.cursor
+    campaign.cursor = campaign.cursor + 1
+  end
+  prefetch(campaign, fresh)
+  for _, group in ipairs(fresh) do
+    if record(campaign, group).state == STATE.pending then picked[#picked + 1] = group end
+  end
+end
+
 -- A group that was claimed when workers died goes alone, to a child with nothing else.
 -- A child is asked to run empty for it only when it is the most urgent of all.
 local function pick(campaign, most)
@@ -61,12 +75,7 @@ local function pick(campaign, most)
     elseif taken == 0 and #picked == 0 then alone = 1 end
   end
   if #picked > 0 then redis.call('ZREM', due, unpack(picked)) end
-  while #picked < most and campaign.cursor < campaign.groups do
-    picked[#picked + 1] = campaign.cursor
-    -- The cursor only moves on, so a fresh group has no record to read.
-    campaign.records[campaign.cursor] = read_record(nil)
-    campaign.cursor = campaign.cursor + 1
-  end
+  pick_fresh(campaign, most, picked)
   return picked, false
 end
 
