@@ -101,8 +101,11 @@ local function move(campaign, group, r, event)
   campaign.dirty[group] = r
 end
 
+-- More units than anybody will ever be served: what one step of priority weighs.
+local PRIORITY = 1e12
+
 -- A waiting campaign's turn: highest priority first, then least units served.
-local function turn(campaign) return campaign.served - campaign.priority * 1e12 end
+local function turn(campaign) return campaign.served - campaign.priority * PRIORITY end
 
 local function make_ready(campaign)
   redis.call('ZREM', KEY.later, campaign.id)
@@ -119,13 +122,15 @@ local function make_idle(campaign)
   redis.call('ZREM', KEY.later, campaign.id)
 end
 
--- A campaign that newly asks for its turn starts beside the one served least,
--- not at zero: it would starve the others until it had caught up.
+-- A campaign that newly asks for its turn starts beside the one of its priority
+-- that was served least. At zero it would starve the others until it had caught
+-- up; far ahead of them it would starve itself.
 local function join(campaign)
   if redis.call('ZSCORE', KEY.ready, campaign.id) then return end
-  local first = redis.call('ZRANGE', KEY.ready, 0, 0)[1]
-  local other = first and open(first)
-  if other then campaign.served = math.max(campaign.served, other.served) end
+  local zero = -campaign.priority * PRIORITY
+  local first = redis.call('ZRANGEBYSCORE', KEY.ready, whole(zero),
+                           '(' .. whole(zero + PRIORITY), 'WITHSCORES', 'LIMIT', 0, 1)
+  if first[2] then campaign.served = tonumber(first[2]) - zero end
   make_ready(campaign)
 end
 
