@@ -1,10 +1,13 @@
 -- commit.lua: makes a loaded list the campaign's list, in one step.
 -- ARGV: now, id, load, content, chunks, then field, value ... of the campaign hash
--- returns: "" committed | content hash of what another submission committed first
+-- returns: "" committed, also when repeated | content hash of what another submission
+--          committed first
 -- Before this, the chunks expire by themselves and no worker looks at them.
 local id, load, content, chunks = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local hash = key('campaign', id)
-if redis.call('HEXISTS', hash, 'load') == 1 then return redis.call('HGET', hash, 'content') end
+local first = redis.call('HMGET', hash, 'load', 'content')
+if first[1] == load then return '' end
+if first[1] then return first[2] end
 
 for chunk = 0, chunks - 1 do
   if redis.call('EXISTS', key('groups', load, chunk)) == 0 then
