@@ -83,12 +83,13 @@ def verify(ledger: Ledger, id_: str) -> Verification:
     row = ledger.campaign(id_)
     if row.finished or row.groups > SNAPSHOT_GROUPS:
         groups, due = ledger.groups(row), ledger.due_groups(row)
+        extra = len(ledger.extra_ids(row))
     else:
-        row, groups, due = ledger.snapshot(row)
+        row, groups, due, extra = ledger.snapshot(row)
     count = _Recount(row.cursor)
     for group in groups:
         count.add(group)
-    found = list(_differences(row, count, due, len(ledger.extra_ids(row))))
+    found = list(_differences(row, count, due, extra))
     return Verification(
         id=id_,
         groups=count.groups,
@@ -113,6 +114,8 @@ def _differences(
         yield f"{count.repeated} recipients are in more than one group"
     if lost := count.waiting - due:
         yield f"{len(lost)} groups wait to be sent but are in no queue"
+    if stale := due - count.waiting:
+        yield f"{len(stale)} groups are in the queue but do not wait to be sent"
 
 
 def _differ(what: str, booked: int, counted: int) -> Iterator[str]:

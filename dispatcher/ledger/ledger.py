@@ -146,10 +146,15 @@ class Ledger:
         return CampaignRow.parse(id, raw)
 
     def campaign_ids(self) -> list[str]:
-        """Ids of all campaigns, oldest first."""
+        """Ids of all campaigns, oldest first; not of loads that died and expired."""
         with connection.faults():
-            ids: Any = self._redis.zrange(key("campaigns"), 0, -1)
-        return [id_.decode() for id_ in ids]
+            raw: Any = self._redis.zrange(key("campaigns"), 0, -1)
+            ids = [id_.decode() for id_ in raw]
+            pipe = self._redis.pipeline(transaction=False)
+            for id_ in ids:
+                pipe.exists(key("campaign", id_))
+            alive = pipe.execute() if ids else []
+        return [id_ for id_, there in zip(ids, alive, strict=True) if there]
 
     def groups(self, row: CampaignRow) -> Iterator[GroupRow]:
         """Every group of a campaign with its record, streamed chunk by chunk."""
@@ -185,23 +190,24 @@ class Ledger:
 
     def snapshot(
         self, row: CampaignRow
-    ) -> tuple[CampaignRow, Iterator[GroupRow], set[int]]:
-        """A campaign, its groups and its queue, all of one instant."""
+    ) -> tuple[CampaignRow, Iterator[GroupRow], set[int], int]:
+        """A campaign, its groups, its queue and its extra ids, all of one instant."""
         chunks = range(-(-row.groups // CHUNK_GROUPS))
         pipe = self._redis.pipeline(transaction=True)
         pipe.hgetall(key("campaign", row.id))
         pipe.zrange(key("due", row.load), 0, -1)
+        pipe.hlen(key("extra", row.load))
         for number in chunks:
             pipe.hgetall(key("records", row.load, number))
         with connection.faults():
-            raw, due, *records = pipe.execute()
+            raw, due, extra, *records = pipe.execute()
         now = CampaignRow.parse(row.id, raw)
         groups = (
             group
             for number, stored in zip(chunks, records, strict=True)
             for group in self._with_records(now, number, stored).rows(now)
         )
-        return now, groups, {int(group) for group in due}
+        return now, groups, {int(group) for group in due}, extra
 
     def _with_records(
         self, row: CampaignRow, number: int, records: dict[bytes, bytes]
