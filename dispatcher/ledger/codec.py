@@ -58,7 +58,8 @@ def unpack_chunk(data: bytes) -> list[Members]:
         raise LedgerCorrupt("a chunk of groups is cut short") from None
     sizes = data[_HEADER.size : _HEADER.size + count]
     body = data[_HEADER.size + count :]
-    if version != _VERSION or len(body) != sum(sizes) * width:
+    known = version == _VERSION and width in (_NARROW, _WIDE)
+    if not known or len(sizes) != count or len(body) != sum(sizes) * width:
         raise LedgerCorrupt("a chunk of groups is damaged or of a newer version")
     return _split(_numbers(body, width), sizes)
 
