@@ -39,7 +39,9 @@ class Call(Generic[T]):
 
 #: Scripts that may run when Redis is out of memory: what they store is true and
 #: must not get lost. A claim or a gate would only begin more.
-_MAY_EXCEED_MEMORY: Final = frozenset({"settle", "lapse", "renew", "control"})
+_MAY_EXCEED_MEMORY: Final = frozenset(
+    {"settle", "lapse", "renew", "control", "throttle", "unthrottle", "breaker"}
+)
 
 
 @cache
