@@ -1,0 +1,344 @@
+"""A ledger on the bench: short ways to use it, and a look at everything after each.
+
+`Bench` turns the clock by hand and, after every call that may change something,
+recounts all books and looks whether every group is where it can still move from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import redis
+
+from dispatcher import books
+from dispatcher.ledger import calls
+from dispatcher.ledger.calls import (
+    ClaimReply,
+    GateItem,
+    Lapsed,
+    Rates,
+    Settlement,
+    Verdict,
+)
+from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record, member_lock
+from dispatcher.ledger.connection import ledger_url
+from dispatcher.ledger.keys import key
+from dispatcher.ledger.ledger import Ledger, in_chunks
+from dispatcher.ledger.rows import CampaignRow
+from dispatcher.ledger.scripts import Call
+from dispatcher.ledger.states import CampaignState, GroupState
+
+T = TypeVar("T")
+
+#: When everything begins: microseconds since the epoch.
+DAWN_US: Final = 1_800_000_000_000_000
+SENDER: Final = "+19195551212"
+FREE: Final = Rates()
+TOKEN: Final = "T1"
+SIZE: Final = 10
+#: Longer than a lease.
+LAPSE_MS: Final = calls.LEASE_MS + 1
+
+
+@dataclass
+class Hands:
+    """The clock's hands: they move when a test says so."""
+
+    us: int = DAWN_US
+
+    def __call__(self) -> int:
+        return self.us
+
+    @property
+    def ms(self) -> int:
+        return self.us // 1000
+
+    def forward(self, ms: float) -> None:
+        self.us += round(ms * 1000)
+
+
+def members_of(group: int) -> Members:
+    """Who is in a group; nobody is in two."""
+    first = 19_195_560_000 + group * SIZE
+    return tuple(range(first, first + SIZE))
+
+
+def lock_of(group: int, id_: str = "c") -> bytes:
+    """The lock of a group; groups of two campaigns have none in common."""
+    return member_lock(SENDER + id_, members_of(group))
+
+
+@dataclass(repr=False)
+class Bench:
+    """See the module. `loaded` are the campaigns looked at when `checked`."""
+
+    url: str
+    checked: bool = True
+    clock: Hands = field(default_factory=Hands)
+    loaded: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.ledger = Ledger(self.url, clock=self.clock)
+        self.redis: Any = redis.Redis.from_url(ledger_url(self.url))
+        self.redis.flushall()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ledger.close()
+        self.redis.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Carry out a call, then look at everything."""
+        answer = self.ledger.run(call)
+        if self.checked:
+            self.check()
+        return answer
+
+    # -- doing -------------------------------------------------------------
+
+    def load(self, id_: str = "c", groups: int = 3, **fields: str | float) -> None:
+        """Submit a campaign, all in one."""
+        self.put(f"load-{id_}", groups)
+        assert self.commit(id_, groups, **fields) == ""
+        self.loaded.append(id_)
+
+    def put(self, load: str, groups: int) -> int:
+        """Write the chunks of a load; how many."""
+        chunks = list(in_chunks(members_of(number) for number in range(groups)))
+        self.ledger.put_chunks(load, 0, chunks)
+        return len(chunks)
+
+    def commit(
+        self, id_: str = "c", groups: int = 3, load: str = "", /, **fields: str | float
+    ) -> str:
+        """Commit a load; what was committed before, "" as a rule."""
+        return self.run(self.committing(id_, groups, load, **fields))
+
+    def committing(
+        self, id_: str, groups: int, load: str = "", /, **fields: str | float
+    ) -> Call[str]:
+        """The call that `commit` makes."""
+        stored = {
+            "groups": groups,
+            "recipients": groups * SIZE,
+            "units": groups * SIZE,
+            "group_size": SIZE,
+            "sender": SENDER,
+            **fields,
+        }
+        chunks = -(-groups // CHUNK_GROUPS)
+        return calls.commit(id_, load or f"load-{id_}", "content", chunks, stored)
+
+    def claim(
+        self,
+        want: int = 10,
+        *,
+        token: str = TOKEN,
+        rates: Rates = FREE,
+        idle: bool = True,
+    ) -> ClaimReply:
+        """What a claim gives."""
+        return self.run(calls.claim(token, want, rates, idle=idle))
+
+    def claimed(
+        self,
+        want: int = 10,
+        *,
+        token: str = TOKEN,
+        rates: Rates = FREE,
+        idle: bool = True,
+    ) -> list[tuple[str, int]]:
+        """(id, group) of what a claim gives."""
+        reply = self.claim(want, token=token, rates=rates, idle=idle)
+        return [(c.id, c.group) for c in reply.groups]
+
+    def gate(
+        self,
+        group: int = 0,
+        serial: int = 1,
+        *,
+        id_: str = "c",
+        token: str = TOKEN,
+        rates: Rates = FREE,
+        cost: int = SIZE,
+        lock: bytes | None = None,
+        spent: int = -1,
+    ) -> int:
+        """The gate's answer to one group."""
+        item = ticket(group, serial, id_=id_, cost=cost, lock=lock, spent=spent)
+        return self.gates([item], token=token, rates=rates)[0]
+
+    def gates(
+        self, items: Sequence[GateItem], *, token: str = TOKEN, rates: Rates = FREE
+    ) -> list[int]:
+        """The gate's answers to several groups at once."""
+        return self.run(calls.gate(token, rates, items))
+
+    def settle(
+        self,
+        verdict: str,
+        group: int = 0,
+        serial: int = 1,
+        detail: str = "",
+        *,
+        id_: str = "c",
+        token: str = TOKEN,
+        lock: bytes | None = None,
+        sentence: str = "",
+        delay_ms: int = 0,
+        spent: int = 0,
+    ) -> int:
+        """Whether one verdict changed something."""
+        item = Settlement(
+            *(id_, group, serial, Verdict(verdict)),
+            lock=lock_of(group, id_) if lock is None else lock,
+            detail=detail,
+            sentence=sentence,
+            delay_ms=delay_ms,
+            spent=spent,
+        )
+        return self.run(calls.settle(token, [item]))[0]
+
+    def lapse(self, token: str = "") -> Lapsed:
+        """Take back dead claims, or everything under a token."""
+        return self.run(calls.lapse(token))
+
+    def control(
+        self,
+        command: Literal["pause", "resume", "cancel"],
+        reason: str = "",
+        *,
+        id_: str = "c",
+    ) -> str:
+        """A campaign's state after a command."""
+        answer = self.run(calls.control(id_, command, reason))
+        assert answer is not None
+        return answer[0]
+
+    def sent(self, groups: int = 1, *, id_: str = "c") -> None:
+        """Load so many groups and let all of them through the gate."""
+        self.load(id_, groups)
+        assert len(self.claimed(groups)) == groups
+        items = [ticket(group, id_=id_) for group in range(groups)]
+        assert self.gates(items) == [0] * groups
+
+    def again(self, group: int = 0, serial: int = 2) -> None:
+        """A group that waits is claimed and passes the gate once more."""
+        self.claim()
+        assert self.gate(group, serial) == 0
+
+    # -- looking -----------------------------------------------------------
+
+    def row(self, id_: str = "c") -> CampaignRow:
+        """The campaign as stored."""
+        return self.ledger.campaign(id_)
+
+    def record(self, group: int = 0, id_: str = "c") -> Record:
+        """What is known of a group."""
+        return self.ledger.group(self.row(id_), group).record
+
+    def state(self, group: int = 0, id_: str = "c") -> str:
+        """A group's state, in a word."""
+        return self.record(group, id_).state.word
+
+    def counts(self, id_: str = "c") -> dict[str, int]:
+        """Groups by state, as far as there are any."""
+        return {s.word: n for s, n in self.row(id_).counts.items() if n}
+
+    def campaign(self, id_: str = "c") -> str:
+        """A campaign's state, and its reason in parentheses."""
+        row = self.row(id_)
+        return f"{row.state}({row.reason})" if row.reason else str(row.state)
+
+    def locked_ms(self, lock: bytes | None = None) -> float | None:
+        """How long a lock (group 0's) bars others; None: it does not."""
+        score = self.redis.zscore(key("locks"), lock or lock_of(0))
+        return None if score is None else float(score - self.clock.ms)
+
+    def dump(self) -> dict[bytes, bytes]:
+        """Everything that is stored."""
+        return {name: self.redis.dump(name) for name in self.redis.scan_iter()}
+
+    def commands(self) -> int:
+        """Commands that the server ran since it was asked last."""
+        stats = self.redis.info("commandstats")
+        self.redis.config_resetstat()
+        ignored = {"cmdstat_info", "cmdstat_config|resetstat"}
+        return sum(stat["calls"] for name, stat in stats.items() if name not in ignored)
+
+    # -- checking ----------------------------------------------------------
+
+    def check(self) -> None:
+        """Every book balances and no group is stranded."""
+        faults = [fault for id_ in self.loaded for fault in self._faults(id_)]
+        assert not faults, faults
+
+    def _faults(self, id_: str) -> Iterator[str]:
+        for difference in books.verify(self.ledger, id_).differences:
+            yield f"{id_}: {difference}"
+        row = self.row(id_)
+        due = self.ledger.due_groups(row)
+        for group in self.ledger.groups(row):
+            record = group.record
+            faults = self._misplaced(row, group.group, record, group.group in due)
+            yield from (f"{id_} {group.group} {record.state.word}: {f}" for f in faults)
+        yield from (f"{id_}: {fault}" for fault in self._unreachable(row, due))
+
+    def _misplaced(
+        self,
+        row: CampaignRow,
+        group: int,
+        record: Record,
+        queued: bool,  # noqa: FBT001 - three facts about one group
+    ) -> Iterator[str]:
+        """Is the group in every list it should be in, and in no other?"""
+        fresh = record.state == GroupState.PENDING and group >= row.cursor
+        waits = record.state in (GroupState.PENDING, GroupState.RETRY) and not fresh
+        if waits != queued:
+            yield "not in the queue" if waits else "in the queue"
+        name = f"{row.id}|{group}"
+        unknown = record.state == GroupState.UNKNOWN
+        if unknown != (self.redis.zscore(key("unknown"), name) is not None):
+            yield "not among the unknown" if unknown else "among the unknown"
+        if record.state in (GroupState.CLAIMED, GroupState.SENDING):
+            if not self.redis.sismember(key("claim", record.tail), name):
+                yield "in nobody's claim"
+            if self.redis.zscore(key("leases"), record.tail) is None:
+                yield "under no lease"
+
+    def _unreachable(self, row: CampaignRow, due: set[int]) -> Iterator[str]:
+        """Will a claim find the campaign, now or later?"""
+        ready = self.redis.zscore(key("ready"), row.id) is not None
+        later = self.redis.zscore(key("later"), row.id) is not None
+        if ready and later:
+            yield "both ready and later"
+        if row.state == CampaignState.RUNNING:
+            if (row.cursor < row.groups or due) and not (ready or later):
+                yield "work to do, but in no queue"
+        elif row.state == CampaignState.SCHEDULED:
+            if not later:
+                yield "scheduled, but not for later"
+        elif ready or later:
+            yield f"{row.state}, but in a queue"
+
+
+def ticket(
+    group: int = 0,
+    serial: int = 1,
+    *,
+    id_: str = "c",
+    cost: int = SIZE,
+    lock: bytes | None = None,
+    spent: int = -1,
+) -> GateItem:
+    """What the gate is asked for one group."""
+    lock = lock_of(group, id_) if lock is None else lock
+    return GateItem(id_, group, serial, cost, lock, spent)

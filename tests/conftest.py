@@ -1,0 +1,44 @@
+"""Fixtures of all tests: one real server, and a ledger on it with a clock to turn."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from dispatcher.embedded import EmbeddedServer
+from dispatcher.ledger.connection import ledger_url
+from tests.bench import Bench
+
+#: Names another server for the ledger's tests, which is flushed: a Redis 7.0, say.
+ADDRESS = "TEST_REDIS_URL"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The address of a real server; nothing is asked of the disk, which is slow."""
+    if url := os.environ.get(ADDRESS):
+        yield _hasty(url)
+        return
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        EmbeddedServer(Path(directory)) as server,
+    ):
+        yield _hasty(server.url)
+
+
+def _hasty(url: str) -> str:
+    with redis.Redis.from_url(ledger_url(url)) as client:
+        client.config_set("appendfsync", "no")
+    return url
+
+
+@pytest.fixture
+def bench(server_url: str) -> Iterator[Bench]:
+    """An empty ledger, a clock that only a test moves, and short ways to use both."""
+    with Bench(server_url) as made:
+        yield made

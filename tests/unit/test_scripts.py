@@ -1,0 +1,173 @@
+"""The scripts as text, and the calls as values: the two sides must fit."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from dispatcher.ledger import calls, scripts
+from dispatcher.ledger.calls import (
+    Claimed,
+    GateItem,
+    Lapsed,
+    Rates,
+    Refusal,
+    Settlement,
+    Verdict,
+)
+from dispatcher.ledger.scripts import Call
+from dispatcher.ledger.states import OPEN_STATES, Event, GroupState
+
+FOLDER = resources.files("dispatcher.ledger") / "lua"
+NAMES = sorted(
+    path.name.removesuffix(".lua")
+    for path in FOLDER.iterdir()
+    if path.name.endswith(".lua") and path.name != "common.lua"
+)
+RATES = Rates(account=0.5)
+
+CALLS: list[tuple[Call[Any], list[object]]] = [
+    (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 1]),
+    (
+        calls.gate(
+            "T", RATES, [GateItem("c", 7, 2, 10, b"L"), GateItem("d", 0, 1, 1, b"M", 1)]
+        ),
+        ["T", 0.5, "", "c", 7, 2, 10, b"L", -1, "d", 0, 1, 1, b"M", 1],
+    ),
+    (
+        calls.settle(
+            "T", [Settlement("c", 7, 2, Verdict.FAILED, b"L", "400", "no", 5, 1)]
+        ),
+        ["T", "c", 7, 2, "failed", b"L", "400", "no", 5, 1],
+    ),
+    (calls.lapse(), [500, ""]),
+    (calls.lapse("T"), [500, "T"]),
+    (calls.renew("child", ["T", "U"], in_shift=False), ["child", 30_000, 0, "T", "U"]),
+    (calls.enter("child"), ["child"]),
+    (calls.wake(RATES), [0.5, 10_000]),
+    (calls.throttle(None), [""]),
+    (calls.throttle(1.25), [1250]),
+    (calls.unthrottle(), []),
+    (calls.breaker("child", "down", 0), ["child", "down", 0]),
+    (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand"]),
+    (calls.begin("c", 3600), ["c", 3600]),
+    (
+        calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
+        ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],
+    ),
+]
+
+
+def text(name: str) -> str:
+    return (FOLDER / f"{name}.lua").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("call", "arguments"), CALLS)
+def test_call(call: Call[Any], arguments: list[object]) -> None:
+    """Each call passes its arguments in the order in which its script reads them."""
+    assert call.arguments == arguments
+
+
+def test_every_script_has_a_call() -> None:
+    """No script without a call, no call without a script."""
+    assert {call.script for call, _ in CALLS} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_header(name: str) -> None:
+    """Each script says at its top what it does, takes and returns."""
+    head = re.match(r"(--[^\n]*\n)+", text(name))
+    assert head
+    assert head[0].startswith(f"-- {name}.lua: ")
+    assert "-- ARGV: now" in head[0]
+    assert "-- returns" in head[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_source(name: str) -> None:
+    """The whole text: flags in the first line, then tables, common part, script."""
+    source = scripts.source(name)
+    tables = source.index("local STATE = {")
+    assert source.startswith("#!lua flags=")
+    assert tables < source.index("local function open(id)") < source.index(text(name))
+
+
+def test_what_may_run_without_memory() -> None:
+    """What ends or limits something may exceed memory, what begins something not."""
+    roomy = {
+        name for name in NAMES if "allow-oom" in scripts.source(name).split("\n")[0]
+    }
+    assert roomy == {
+        *("settle", "lapse", "renew", "control"),
+        *("throttle", "unthrottle", "breaker"),
+    }
+
+
+def test_strides() -> None:
+    """Gate and settle step through their arguments in groups of the right size."""
+    for name, call, first in (("gate", CALLS[1][0], 5), ("settle", CALLS[2][0], 3)):
+        match = re.search(r"FIRST, STRIDE = (\d+), (\d+)", text(name))
+        assert match
+        assert int(match[1]) == first
+        assert (len(call.arguments) + 2 - first) % int(match[2]) == 0
+
+
+def test_refusals() -> None:
+    """The gate's refusals have the same numbers on both sides."""
+    match = re.search(r"local (LOST[A-Z, ]+) = ([-0-9, ]+)\n", text("gate"))
+    assert match
+    named = dict(zip(match[1].split(", "), map(int, match[2].split(", ")), strict=True))
+    assert named == {refusal.name: refusal.value for refusal in Refusal}
+
+
+def test_verdicts() -> None:
+    """Every verdict has its function in settle.lua, and there is no other."""
+    functions = re.findall(r"function verdicts\.(\w+)", text("settle"))
+    assert sorted(functions) == sorted(Verdict)
+
+
+def test_events() -> None:
+    """The scripts move groups by events that exist, and every event is used."""
+    code = "\n".join(map(text, NAMES))
+    moves = re.findall(r"(?:move|change)\([^'\n]*'(\w+)'", code)
+    returns = re.findall(r"'(return_\w+)'", code)
+    waits = re.findall(r"waits_again\(item, '(\w+)'\)", code)
+    assert {*moves, *returns, *waits} - {""} == set(Event)
+
+
+def test_open_states() -> None:
+    """What keeps a campaign from being done is the same on both sides."""
+    body = text("common").partition("local function is_open")[2].partition("\nend")[0]
+    assert set(re.findall(r"campaign\.(\w+)", body)) == {s.word for s in OPEN_STATES}
+
+
+@pytest.mark.parametrize("name", [*NAMES, "common"])
+def test_states(name: str) -> None:
+    """A script names only states that exist: a typo would be nil, and never equal."""
+    words = {state.word for state in GroupState}
+    assert set(re.findall(r"STATE\.(\w+)", text(name))) <= words
+
+
+def test_replies() -> None:
+    """The raw replies read as values."""
+    claim = calls.claim("T", 1, RATES, idle=True).read
+    reply = claim([0, 0, b"c", b"ab12", 7, 1, 2, 0, b"d", b"cd34", 0, 0, 0, 3])
+    assert reply.groups == [
+        Claimed("c", "ab12", 7, serial=1, attempts=2, crashes=0),
+        Claimed("d", "cd34", 0, serial=0, attempts=0, crashes=3),
+    ]
+    assert (reply.wait_ms, reply.alone) == (0, False)
+    assert claim([-1, 1]).wait_ms is None
+    assert claim([250, 1]).alone
+    assert calls.lapse().read([1, 2, 3, 1]) == Lapsed(1, 2, 3, more=True)
+    assert calls.wake(RATES).read([2, -1]) == (2, None)
+    assert calls.wake(RATES).read([0, 40]) == (0, 40)
+    assert calls.control("c", "pause").read([]) is None
+    assert calls.control("c", "pause").read([b"paused", b"by hand"]) == (
+        "paused",
+        "by hand",
+    )
+    assert calls.begin("c", 1).read(b"abc") == "abc"
