@@ -9,6 +9,7 @@ from dispatcher.campaign import Campaign
 from dispatcher.client import Dispatcher, Run
 from dispatcher.errors import (
     CampaignError,
+    ColumnError,
     ConfigError,
     ContentConflict,
     DispatchError,
@@ -29,6 +30,7 @@ from dispatcher.settings import Settings
 __all__ = [
     "Campaign",
     "CampaignError",
+    "ColumnError",
     "ConfigError",
     "ContentConflict",
     "DispatchError",

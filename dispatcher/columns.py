@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dispatcher.errors import ListError
+from dispatcher.errors import ColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def find_columns(
         named: The cells are names for sure (keys of a JSON object).
 
     Raises:
-        ListError: A column is not there, or there are several to choose from.
+        ColumnError: A column is not there, or there are several to choose from.
     """
     names = [cell.strip() for cell in first]
     asked = {wanted for wanted in (column, group_by) if isinstance(wanted, str)}
@@ -90,14 +90,14 @@ def _only(names: list[str], *, header: bool) -> int:
     if len(found) == 1:
         return found[0]
     if not header:
-        raise ListError(
+        raise ColumnError(
             f"the list has no header and {len(names)} columns; "
             "say which one holds the number, such as --column 1"
         )
     shown = ", ".join(names[i] for i in found)
     if known:
-        raise ListError(f"several columns may hold the number ({shown}); {_CHOOSE}")
-    raise ListError(
+        raise ColumnError(f"several columns may hold the number ({shown}); {_CHOOSE}")
+    raise ColumnError(
         f"no column is called {', '.join(KNOWN[:-1])} or {KNOWN[-1]}; "
         f"the columns are {shown}; {_CHOOSE}"
     )
@@ -114,12 +114,12 @@ def _asked(names: list[str], wanted: str | int, *, header: bool) -> int:
         if len(same) == 1:
             return same[0]
         if same:
-            raise ListError(
+            raise ColumnError(
                 f"{len(same)} columns are called {text}; give the column's number"
             )
     if text.isascii() and text.isdigit() and 1 <= int(text) <= len(names):
         return int(text) - 1
-    raise ListError(_missing(names, text, header=header))
+    raise ColumnError(_missing(names, text, header=header))
 
 
 def _missing(names: list[str], wanted: str, *, header: bool) -> str:

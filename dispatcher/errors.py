@@ -5,6 +5,7 @@ DispatchError
  | + ConfigError       settings; all faults of all settings in one message
  | + CampaignError     a campaign that the provider would refuse; all faults at once
  | + ListError         a recipient list that cannot be read at all
+ |   + ColumnError     the column asked for is not there, or one must be chosen
  + LedgerError         the ledger (Redis) cannot serve
  | + LedgerUnreachable nothing answers at the address
  | + LedgerCorrupt     what is stored breaks a rule of the ledger
@@ -45,6 +46,10 @@ class CampaignError(InvalidInput):
 
 class ListError(InvalidInput):
     """The recipient list cannot be read: missing, binary, not text, no column."""
+
+
+class ColumnError(ListError):
+    """The list has no column of that name, or several that may hold the number."""
 
 
 class LedgerError(DispatchError):
