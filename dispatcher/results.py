@@ -206,8 +206,12 @@ def _rate(row: CampaignRow, now_ms: float) -> float | None:
     return row.gated_units / seconds
 
 
+#: Groups in these states have their units still before them.
+_UNSENT: Final = (GroupState.PENDING, GroupState.CLAIMED, GroupState.RETRY)
+
+
 def _eta(row: CampaignRow, rate: float | None) -> float | None:
-    left = row.counts[GroupState.PENDING] + row.counts[GroupState.RETRY]
+    left = sum(row.counts[state] for state in _UNSENT)
     if row.finished or not rate or not row.groups:
         return None
     return left * (row.units / row.groups) / rate
