@@ -66,6 +66,8 @@ class Simulator:
         self._process = subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-m", "dispatcher.simulator", *arguments],
             stdout=subprocess.PIPE,
+            # Its holder ends it; a terminal's Ctrl-C is meant for the holder.
+            start_new_session=True,
         )
         self.pid = self._process.pid
         try:
