@@ -1,0 +1,162 @@
+"""What people read about a submission and about a campaign's progress."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+
+from dispatcher.cli import words
+from dispatcher.cli.forecast import Forecast
+from dispatcher.cli.screen import count, duration, grid, say, show, table
+from dispatcher.cli.waiting import speed
+from dispatcher.numbers import Reason, mask, mask_text, normalise
+from dispatcher.producer import Submission
+from dispatcher.results import Progress
+
+#: Rejections shown on the terminal; the file has all.
+FIRST: Final = 5
+
+
+# -- a submission --------------------------------------------------------------
+
+
+def submission(done: Submission, region: str) -> None:
+    """What a submission did."""
+    if done.existing:
+        say(f"campaign {done.id} exists with the same content: nothing was changed")
+    else:
+        say(f"campaign {done.id} is submitted", style="bold")
+    _counts(done, region)
+
+
+def rehearsal(done: Submission, outlook: Forecast, region: str) -> None:
+    """What a submission would do."""
+    say("dry run: nothing is submitted", style="bold")
+    _counts(done, region)
+    say()
+    show(grid(_outlook(outlook)))
+
+
+def _outlook(outlook: Forecast) -> Iterator[tuple[str, str]]:
+    yield "would start", f"{outlook.starts_at:%Y-%m-%d %H:%M:%S}"
+    if outlook.seconds:
+        end = f"{outlook.ends_at:%Y-%m-%d %H:%M:%S}"
+        yield "would end", f"{end}, after {duration(outlook.seconds)} at best"
+    else:
+        yield "would end", "at once: no rate limits it"
+
+
+def _counts(done: Submission, region: str) -> None:
+    left_out = sum(done.rejected.values()) + sum(done.dropped.values())
+    show(
+        grid(
+            [
+                ("rows read", f"{done.recipients:,}"),
+                ("recipients", f"{done.recipients - left_out:,}"),
+                ("groups", f"{done.groups:,}"),
+                ("units", f"{done.units:,}"),
+                ("left out", f"{left_out:,}"),
+            ]
+        )
+    )
+    if left_out:
+        _left_out(done, region)
+
+
+def _left_out(done: Submission, region: str) -> None:
+    say()
+    show(left_out_rows(done))
+    if done.rejections_file:
+        say()
+        show(_first(done.rejections_file, region))
+        say(f"all of them: {done.rejections_file}")
+
+
+def left_out_rows(done: Submission) -> Table:
+    """Rows left out, by reason."""
+    made = table("#rows", "left out", "why, and what to do")
+    for reason, number in {**done.rejected, **done.dropped}.items():
+        made.add_row(f"{number:,}", reason, words.explain_rejection(reason))
+    return made
+
+
+def _first(file: Path, region: str) -> Table:
+    first = table("#line", "value", "reason")
+    with file.open(encoding="utf-8", newline="") as lines:
+        for row in islice(csv.DictReader(lines), FIRST):
+            first.add_row(row["line"], masked(row["value"], region), row["reason"])
+    return first
+
+
+def masked(value: str, region: str) -> str:
+    """A rejected value for the terminal: most of it hidden, nothing unprintable."""
+    number = normalise(value, region)
+    text = mask_text(value) if isinstance(number, Reason) else mask(number)
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+# -- progress ------------------------------------------------------------------
+
+
+def progress(now: Progress, errors: Mapping[str, int]) -> None:
+    """Where one campaign stands."""
+    show(grid(_facts(now)))
+    if any(now.counts.values()):
+        say()
+        show(states(now.counts))
+    if errors:
+        say()
+        show(failures(errors))
+
+
+def _facts(now: Progress) -> Iterator[tuple[str, str]]:
+    yield "campaign", now.id
+    yield "state", words.state_and_reason(now.state, now.reason)
+    if now.state == "paused":
+        yield "what to do", words.explain_pause(now.reason) or "resume it"
+    yield "list", _list(now)
+    if now.doubled:
+        yield "doubled", f"{count(now.doubled, 'message')} reached somebody twice"
+    if now.state != "paused" and (text := speed(now)):
+        yield "speed", text
+
+
+def _list(now: Progress) -> str:
+    parts = [f"{now.recipients:,} rows", f"{now.groups:,} groups, {now.units:,} units"]
+    if rejected := sum(now.rejected.values()):
+        parts.append(f"{rejected:,} rejected")
+    if dropped := sum(now.dropped.values()):
+        parts.append(f"{dropped:,} dropped")
+    return "; ".join(parts)
+
+
+def states(counts: Mapping[str, int]) -> Table:
+    """Groups by state; states without a group are left out."""
+    made = table("#groups", "state", "what it means")
+    for state, number in counts.items():
+        if number:
+            made.add_row(f"{number:,}", state, words.STATES[state])
+    return made
+
+
+def failures(errors: Mapping[str, int]) -> Table:
+    """Failed groups by error code."""
+    made = table("#failed", "error", "what it means")
+    for code, number in sorted(errors.items(), key=lambda item: -item[1]):
+        made.add_row(f"{number:,}", code, words.explain_code(code))
+    return made
+
+
+def shortfall(end: Progress) -> str:
+    """Why a campaign that came to rest is no success; empty when it is one."""
+    rest = [state for state in ("failed", "unknown", "held") if end.counts[state]]
+    if end.state == "done" and not rest:
+        return ""
+    state = words.state_and_reason(end.state, end.reason)
+    told = [f"{count(end.counts[state], 'group')} {state}" for state in rest]
+    return f"campaign {end.id} is {', '.join([state, *told])}"

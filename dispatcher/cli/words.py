@@ -1,0 +1,82 @@
+"""States, reasons and error codes in plain words, one closed table each.
+
+Error codes hold nothing private; the provider's own sentences may quote a number and
+are therefore never shown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dispatcher.numbers import Reason
+
+STATES: Final[Mapping[str, str]] = {
+    "pending": "wait for their turn",
+    "claimed": "reserved by a worker",
+    "sending": "on their way to the provider",
+    "retry": "to be tried again",
+    "accepted": "taken by the provider",
+    "failed": "will not be sent",
+    "unknown": "no answer came: nobody knows yet whether they were taken",
+    "held": "may have been taken: a person must look (dispatcher resolve)",
+    "cancelled": "cancelled before they were sent",
+}
+
+_SPOILT: Final = "no usable answer came, so it may have been taken"
+
+#: Beginnings of error codes; the first that fits counts.
+_CODES: Final = (
+    (
+        "attempts used up",
+        "the provider answered with errors until all attempts were used",
+    ),
+    ("400", "the provider refused it: often one bad number, for which the group pays"),
+    ("413", "the provider found it too large"),
+    ("429", "the provider's queue was full"),
+    ("4", "the provider refused it"),
+    ("5", "the provider had a fault of its own"),
+    ("timeout", _SPOILT),
+    ("connection-lost", _SPOILT),
+    ("bad-answer", _SPOILT),
+    ("connect", "the provider could not be reached"),
+    ("worker fault", "a worker failed on it"),
+    ("expired", "its time had passed"),
+    ("by hand", "the campaign was cancelled"),
+)
+
+#: Beginnings of the reasons of a pause, and what to do about them.
+_PAUSES: Final = (
+    ("by hand", "resume it when you like"),
+    ("canary", "look at the first groups, then resume it"),
+    ("error threshold", "too many groups failed; find out why before you resume it"),
+    (
+        "the provider answered",
+        "correct account or credentials of the worker, then resume it",
+    ),
+    ("ledger", "the ledger was set back; verify it, then resume it"),
+)
+
+
+def explain_code(code: str) -> str:
+    """An error code as a sentence; empty when there is nothing to add."""
+    return _first(_CODES, code)
+
+
+def explain_pause(reason: str) -> str:
+    """What to do about a pause."""
+    return _first(_PAUSES, reason)
+
+
+def explain_rejection(reason: str) -> str:
+    """Why rows were left out, and what to do; the reason itself if it is a new one."""
+    return next((r.explanation for r in Reason if r.value == reason), reason)
+
+
+def state_and_reason(state: str, reason: str) -> str:
+    """`paused (canary)`; just the state when there is no reason."""
+    return f"{state} ({reason})" if reason else state
+
+
+def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
+    return next((words for start, words in table if text.startswith(start)), "")
