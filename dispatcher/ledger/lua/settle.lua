@@ -102,12 +102,11 @@ local verdicts = {}
 function verdicts.accepted(item, r)
   local newest = item.serial == r.serial
   if r.state == STATE.accepted then
-    if r.tail == '' then
-      r.tail = item.detail
-      item.campaign.dirty[item.group] = r
-      return 1
-    end
-    return item.detail ~= '' and item.detail ~= r.tail and keep_extra(item, r) or 0
+    if item.detail == '' or item.detail == r.tail then return 0 end
+    if r.tail ~= '' then return keep_extra(item, r) end
+    r.tail = item.detail
+    item.campaign.dirty[item.group] = r
+    return 1
   end
   -- A newer serial is on its way: two may arrive.
   if r.state == STATE.sending and not newest then return keep_extra(item, r) end
