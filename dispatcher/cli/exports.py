@@ -97,7 +97,7 @@ def export(
     """
     rows = _rows(run, state, by)
     if watched():
-        total = run.progress().groups if by == "group" else None
+        total = run.progress().groups if (by, state) == ("group", None) else None
         rows = _tracked(rows, total)
     with whole_file(output) as file:
         return write(rows, file, by)
@@ -159,6 +159,8 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
         with _opened(path) as file:
             yield file
         return
+    # A link goes on pointing to the file that it points to.
+    path = path.resolve()
     file = _draft(path)
     try:
         with file:
