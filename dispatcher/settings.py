@@ -1,19 +1,23 @@
 """The settings: one frozen object, read once from the environment.
 
 Nothing else in the project reads the environment. Secrets are `SecretStr`, so
-that a repr, a log line or a traceback shows asterisks.
+that a repr, a log line or a traceback shows asterisks. What the environment does not
+say may stand in a file of the variable's name, in the directory of container secrets.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import pydantic
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from dispatcher.errors import ConfigError
+
+#: Where container engines put secrets, each in a file.
+SECRETS: Final = Path("/run/secrets")
 
 
 def _rate(value: object) -> object:
@@ -77,6 +81,10 @@ class Settings(BaseSettings):
         "hold", alias="DISPATCHER_UNKNOWN_POLICY"
     )
 
+    #: Who may look at Flower; both or neither.
+    flower_username: str | None = Field(None, alias="DISPATCHER_FLOWER_USERNAME")
+    flower_password: SecretStr | None = Field(None, alias="DISPATCHER_FLOWER_PASSWORD")
+
     log_format: Literal["console", "json", "auto"] = Field(
         "auto", alias="DISPATCHER_LOG_FORMAT"
     )
@@ -91,7 +99,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: object) -> Settings:
-        """Read the environment.
+        """Read the environment, then the secrets.
 
         Args:
             **overrides: Field names and values that win over the environment.
@@ -99,11 +107,17 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: One line that names every bad setting, without values.
         """
+        aliased = {cls.model_fields[n].alias: v for n, v in overrides.items()}
+        # A directory that is named and missing would be warned of.
+        secrets = SECRETS if SECRETS.is_dir() else None
         try:
-            aliased = {cls.model_fields[n].alias: v for n, v in overrides.items()}
-            return cls(**aliased)  # type: ignore[arg-type]
+            return cls(_secrets_dir=secrets, **aliased)  # type: ignore[arg-type]
         except pydantic.ValidationError as error:
             raise ConfigError(_all_faults(error)) from None
+        except (OSError, SettingsError) as error:
+            raise ConfigError(
+                f"a file in {SECRETS} cannot be read ({type(error).__name__})"
+            ) from None
 
 
 def _all_faults(error: pydantic.ValidationError) -> str:

@@ -1,0 +1,174 @@
+"""Flower as it should run here: read-only, bounded, closed to strangers.
+
+`dispatcher flower` and `celery -A workers flower` both get these options. What a person
+sets (FLOWER_... variables, flowerconfig.py, the command line) wins, but for one thing:
+without a password Flower listens on this machine only. To import this module is to
+import Flower, which takes a fifth of a second.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+from flower.options import options  # type: ignore[import-untyped]
+from flower.urls import settings as application  # type: ignore[import-untyped]
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import OutputTransform
+
+from dispatcher.errors import ConfigError
+from dispatcher.settings import Settings
+
+DEFAULTS: Final[dict[str, object]] = {
+    "address": "127.0.0.1",
+    # Flower's buttons stop workers and run tasks; campaigns are steered elsewhere.
+    "read_only": True,
+    # About 4 KB each: 40 MB.
+    "max_tasks": 10_000,
+    "max_workers": 1_000,
+    # Every start of a worker is a new name; one gone for an hour is forgotten.
+    "purge_offline_workers": 3600,
+    "persistent": False,
+    # A result tells what became of the groups of each campaign; there are no
+    # arguments to show.
+    "tasks_columns": "name,state,result,received,runtime,worker",
+}
+
+#: Opens Flower's API where no password is asked for.
+_OPEN_API: Final = "FLOWER_UNAUTHENTICATED_API"
+_WRONG_CALL: Final = 2
+_FORBIDDEN: Final = 403
+
+
+def set_defaults() -> None:
+    """Prepare Flower, before it reads its options. A second time changes nothing."""
+    if "transforms" in application:
+        return
+    application["transforms"] = [NoStrangers]
+    for name, value in DEFAULTS.items():
+        setattr(options, name, value)
+    options.add_parse_callback(_Settle())
+
+
+class _Settle:
+    """Decides what depends on several options, once Flower has read them all.
+
+    Flower reads the command line, then its file, then the command line again.
+    """
+
+    def __init__(self) -> None:
+        self._file_is_next = True
+
+    def __call__(self) -> None:
+        file_is_next, self._file_is_next = self._file_is_next, False
+        if file_is_next and Path(options.conf).exists():
+            return
+        try:
+            _settle(Settings.load())
+        except ConfigError as error:
+            _refuse(str(error))
+
+
+def _settle(settings: Settings) -> None:
+    """Ask for the password, if there is one; else see that nobody else gets in.
+
+    Raises:
+        ConfigError: The password is missing or half there.
+    """
+    if not options.basic_auth:
+        options.basic_auth = _credentials(settings)
+    if _asks_who():
+        return
+    if not _is_here(options.address):
+        raise ConfigError(
+            f"Flower on {options.address or 'every address'} needs a password: set "
+            "DISPATCHER_FLOWER_USERNAME and DISPATCHER_FLOWER_PASSWORD"
+        )
+    if options.read_only:
+        os.environ.setdefault(_OPEN_API, "true")
+
+
+def _credentials(settings: Settings) -> list[str]:
+    username, password = settings.flower_username, settings.flower_password
+    if username is None and password is None:
+        return []
+    if username is None or password is None:
+        raise ConfigError(
+            "set both DISPATCHER_FLOWER_USERNAME and DISPATCHER_FLOWER_PASSWORD"
+        )
+    if ":" in username:
+        raise ConfigError("DISPATCHER_FLOWER_USERNAME: it cannot hold a colon")
+    return [f"{username}:{password.get_secret_value()}"]
+
+
+def _refuse(line: str) -> NoReturn:
+    # Celery's command line would show any other exception with a traceback.
+    sys.stderr.write(f"dispatcher: {line}\n")
+    raise SystemExit(_WRONG_CALL)
+
+
+def _asks_who() -> bool:
+    return bool(options.basic_auth or options.auth)
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this machine reaches that address or name."""
+    return host == "localhost" or (_is_address(host) and _loopback(host))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
+
+
+class NoStrangers(OutputTransform):
+    """Without a password: no answer that another site's script could read.
+
+    A page that somebody visits may ask this machine, and may have its own host's name
+    lead here. Flower's open API would invite the first and not notice the second.
+    """
+
+    def __init__(self, request: HTTPServerRequest) -> None:
+        super().__init__(request)
+        self._refused = not _asks_who() and not _is_plain(request.host_name)
+
+    def transform_first_chunk(
+        self,
+        status_code: int,
+        headers: HTTPHeaders,
+        chunk: bytes,
+        finishing: bool,  # noqa: FBT001, ARG002 - as tornado calls it
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Take the invitation out, and the answer if it is for a foreign name."""
+        for name in [n for n in headers if n.startswith("Access-Control-")]:
+            del headers[name]
+        if not self._refused:
+            return status_code, headers, chunk
+        text = b"Flower answers to localhost only, or set a password\n"
+        plain = HTTPHeaders(
+            {"Content-Type": "text/plain", "Content-Length": str(len(text))}
+        )
+        return _FORBIDDEN, plain, text
+
+    def transform_chunk(
+        self,
+        chunk: bytes,
+        finishing: bool,  # noqa: FBT001, ARG002 - as tornado calls it
+    ) -> bytes:
+        """Nothing follows a refusal."""
+        return b"" if self._refused else chunk
+
+
+def _is_plain(host: str) -> bool:
+    """Names can be made to lead anywhere; this one and addresses cannot."""
+    return host == "localhost" or _is_address(host)
