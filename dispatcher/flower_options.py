@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
@@ -39,6 +40,8 @@ DEFAULTS: Final[dict[str, object]] = {
 
 #: Opens Flower's API where no password is asked for.
 _OPEN_API: Final = "FLOWER_UNAUTHENTICATED_API"
+#: user:password@ in a socket's address, the only one that Celery does not mask.
+_USERINFO: Final = re.compile(rb"(?<=socket://)[^/@\s\"]+@")
 _WRONG_CALL: Final = 2
 _FORBIDDEN: Final = 403
 
@@ -47,7 +50,7 @@ def set_defaults() -> None:
     """Prepare Flower, before it reads its options. A second time changes nothing."""
     if "transforms" in application:
         return
-    application["transforms"] = [NoStrangers]
+    application["transforms"] = [Private]
     for name, value in DEFAULTS.items():
         setattr(options, name, value)
     options.add_parse_callback(_Settle())
@@ -131,11 +134,14 @@ def _loopback(address: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
-class NoStrangers(OutputTransform):
-    """Without a password: no answer that another site's script could read.
+class Private(OutputTransform):
+    """Goes over every answer before it leaves.
 
-    A page that somebody visits may ask this machine, and may have its own host's name
-    lead here. Flower's open API would invite the first and not notice the second.
+    Without a password none may be read by another site's script: a page that somebody
+    visits may ask this machine, and may have its own host's name lead here. Flower's
+    open API would invite the first and not notice the second.
+
+    With or without one: a worker reports a socket's whole address, password and all.
     """
 
     def __init__(self, request: HTTPServerRequest) -> None:
@@ -149,16 +155,18 @@ class NoStrangers(OutputTransform):
         chunk: bytes,
         finishing: bool,  # noqa: FBT001, ARG002 - as tornado calls it
     ) -> tuple[int, HTTPHeaders, bytes]:
-        """Take the invitation out, and the answer if it is for a foreign name."""
+        """Take out what must not leave."""
+        if self._refused:
+            text = b"without a password Flower answers to localhost only\n"
+            length = str(len(text))
+            plain = {"Content-Type": "text/plain", "Content-Length": length}
+            return _FORBIDDEN, HTTPHeaders(plain), text
         for name in [n for n in headers if n.startswith("Access-Control-")]:
             del headers[name]
-        if not self._refused:
-            return status_code, headers, chunk
-        text = b"Flower answers to localhost only, or set a password\n"
-        plain = HTTPHeaders(
-            {"Content-Type": "text/plain", "Content-Length": str(len(text))}
-        )
-        return _FORBIDDEN, plain, text
+        masked = _USERINFO.sub(b"***@", chunk)
+        if masked != chunk:
+            headers["Content-Length"] = str(len(masked))
+        return status_code, headers, masked
 
     def transform_chunk(
         self,

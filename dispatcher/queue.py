@@ -7,6 +7,7 @@ Each setting below has the reason for which it is not Celery's default.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from celery import Celery
@@ -92,7 +93,20 @@ def make_app(redis_url: str) -> Celery:
     """A Celery application that both sides can use."""
     app = Celery("dispatcher")
     app.conf.update(celery_settings(redis_url))
+    _prepare_flower()
     return app
+
+
+def _prepare_flower() -> None:
+    """Make `celery -A workers flower` as safe as `dispatcher flower`.
+
+    Flower reads no Celery settings. Celery's command line has loaded it before it
+    asks for an application; nobody else is made to load it.
+    """
+    if "flower.options" in sys.modules:
+        from dispatcher.flower_options import set_defaults  # noqa: PLC0415
+
+        set_defaults()
 
 
 def publish_wake_up(app: Celery) -> None:
