@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.table import Table
 
 from dispatcher.campaign import Campaign
 from dispatcher.cli import report
@@ -18,7 +19,16 @@ from dispatcher.cli.demo_parts import Interrupts, Stage
 from dispatcher.cli.exports import export, write_csv
 from dispatcher.cli.options import option
 from dispatcher.cli.reading import verdict
-from dispatcher.cli.screen import count, duration, grid, remark, say, show, watched
+from dispatcher.cli.screen import (
+    count,
+    duration,
+    grid,
+    remark,
+    say,
+    show,
+    table,
+    watched,
+)
 from dispatcher.cli.waiting import Bar, Show, looks, speed
 from dispatcher.client import Dispatcher, Run
 from dispatcher.errors import DispatchError
@@ -95,10 +105,10 @@ def _submit(dispatcher: Dispatcher, data: Path) -> Run:
     run = dispatcher.submit(campaign, read_recipients(data / "list.csv"), id=ID)
     assert run.submission is not None
     done = run.submission
-    left_out = sum(done.rejected.values()) + sum(done.dropped.values())
+    rows, groups = count(done.recipients, "row"), count(done.groups, "group")
     say(
-        f"sending: {count(done.recipients, 'row')}, {left_out:,} left out, makes "
-        f"{count(done.groups, 'group')}; at most {settings.account_rate:,.0f} units/s"
+        f"sending: {rows}, {report.left_out(done):,} left out, makes {groups}; "
+        f"at most {settings.account_rate:,.0f} units/s"
     )
     return run
 
@@ -153,7 +163,8 @@ def _conclude(run: Run, stage: Stage, data: Path) -> None:
     end, found = run.progress(), run.verify()
     _tables(run, end)
     say()
-    _provider(stage)
+    show(_answers(stage))
+    say()
     verdict(found, end)
     say()
     _files(run, data)
@@ -174,12 +185,21 @@ def _tables(run: Run, end: Progress) -> None:
         show(report.failures(errors))
 
 
-def _provider(stage: Stage) -> None:
-    stats = stage.simulator.stats()
-    answers = ", ".join(
-        f"{number:,} x {status}" for status, number in sorted(stats.answers.items())
-    )
-    say(f"the provider saw {count(stats.sends, 'request')} and answered {answers}")
+#: What the simulated provider's answers mean here.
+_ANSWERS: Final = {
+    "202": "taken",
+    "400": "refused",
+    "429": "its queue was full: sent again",
+    "500": "a fault of its own: sent again",
+}
+
+
+def _answers(stage: Stage) -> Table:
+    """What the provider saw and said; the witness that is not the ledger."""
+    made = table("#requests", "answer", "what it means")
+    for status, number in sorted(stage.simulator.stats().answers.items()):
+        made.add_row(f"{number:,}", status, _ANSWERS.get(status, ""))
+    return made
 
 
 def _files(run: Run, data: Path) -> None:
@@ -193,7 +213,7 @@ def _files(run: Run, data: Path) -> None:
 def _compare(end: Progress, stage: Stage) -> None:
     """The provider's own record against the ledger."""
     taken = Counter(entry.to for entry in stage.simulator.record() if entry.taken)
-    if (twice := sum(number > 1 for number in taken.values())) or end.doubled:
+    if twice := sum(number > 1 for number in taken.values()):
         raise DispatchError(f"{count(twice, 'group')} got the message twice")
     if len(taken) != end.counts["accepted"]:
         raise DispatchError(

@@ -30,7 +30,7 @@ _HASTE_S: Final = 1.0
 _TAIL: Final = 20
 
 PROVIDER: Final = SimulatorConfig(
-    latency_ms=30, faults={Fault.QUEUE_FULL: 0.03, Fault.SERVER_ERROR: 0.02}
+    latency_ms=30, faults={Fault.QUEUE_FULL: 0.03, Fault.SERVER_ERROR: 0.015}
 )
 
 

@@ -52,29 +52,27 @@ def _outlook(outlook: Forecast) -> Iterator[tuple[str, str]]:
 
 
 def _counts(done: Submission, region: str) -> None:
-    left_out = sum(done.rejected.values()) + sum(done.dropped.values())
-    show(
-        grid(
-            [
-                ("rows read", f"{done.recipients:,}"),
-                ("recipients", f"{done.recipients - left_out:,}"),
-                ("groups", f"{done.groups:,}"),
-                ("units", f"{done.units:,}"),
-                ("left out", f"{left_out:,}"),
-            ]
-        )
-    )
-    if left_out:
-        _left_out(done, region)
-
-
-def _left_out(done: Submission, region: str) -> None:
-    say()
-    show(left_out_rows(done))
+    missing = left_out(done)
+    counts = {
+        "rows read": done.recipients,
+        "recipients": done.recipients - missing,
+        "groups": done.groups,
+        "units": done.units,
+        "left out": missing,
+    }
+    show(grid((name, f"{number:,}") for name, number in counts.items()))
+    if missing:
+        say()
+        show(left_out_rows(done))
     if done.rejections_file:
         say()
         show(_first(done.rejections_file, region))
         say(f"all of them: {done.rejections_file}")
+
+
+def left_out(done: Submission) -> int:
+    """Rows of the list that get no message."""
+    return sum(done.rejected.values()) + sum(done.dropped.values())
 
 
 def left_out_rows(done: Submission) -> Table:
@@ -119,20 +117,19 @@ def _facts(now: Progress) -> Iterator[tuple[str, str]]:
     yield "state", words.state_and_reason(now.state, now.reason)
     if now.state == "paused":
         yield "what to do", words.explain_pause(now.reason) or "resume it"
-    yield "list", _list(now)
+    yield "rows", f"{now.recipients:,} in {count(now.groups, 'group')}"
+    yield "units", f"{now.units:,}"
+    yield "left out", _left_out_of(now)
     if now.doubled:
         yield "doubled", f"{count(now.doubled, 'message')} reached somebody twice"
     if now.state != "paused" and (text := speed(now)):
-        yield "speed", text
+        yield ("average" if now.finished else "speed"), text
 
 
-def _list(now: Progress) -> str:
-    parts = [f"{now.recipients:,} rows", f"{now.groups:,} groups, {now.units:,} units"]
-    if rejected := sum(now.rejected.values()):
-        parts.append(f"{rejected:,} rejected")
-    if dropped := sum(now.dropped.values()):
-        parts.append(f"{dropped:,} dropped")
-    return "; ".join(parts)
+def _left_out_of(now: Progress) -> str:
+    reasons = {**now.rejected, **now.dropped}
+    told = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
+    return told or "nobody"
 
 
 def states(counts: Mapping[str, int]) -> Table:

@@ -51,8 +51,9 @@ def remark(text: str) -> None:
 
 
 def tell_json(value: object) -> None:
-    """The answer for a program: one line of JSON."""
+    """The answer for a program: one line of JSON, out before what follows."""
     sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def watched() -> bool:
