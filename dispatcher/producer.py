@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,7 +23,12 @@ from typing import Final
 
 from dispatcher import grouping
 from dispatcher.campaign import Campaign
-from dispatcher.errors import ContentConflict, InvalidInput, ListRejected
+from dispatcher.errors import (
+    ContentConflict,
+    InvalidInput,
+    LedgerError,
+    ListRejected,
+)
 from dispatcher.intake import Intake
 from dispatcher.ledger import calls
 from dispatcher.ledger.codec import Members
@@ -217,9 +223,13 @@ class Producer:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         committed = "" if order.dry_run else self._begin(order)
         rejections = RejectionsFile(self._directory / f"{order.id}-rejections.csv")
-        with rejections:
-            load = Load(order, self._directory, rejections)
-            existing = self._load(load, order, committed)
+        try:
+            with rejections:
+                load = Load(order, self._directory, rejections)
+                existing = self._load(load, order, committed)
+        except BaseException:
+            self._forget(order)
+            raise
         return Submission(
             id=order.id,
             existing=existing,
@@ -233,6 +243,12 @@ class Producer:
 
     def _begin(self, order: Order) -> str:
         return self._ledger.run(calls.begin(order.id, LOAD_TTL_S))
+
+    def _forget(self, order: Order) -> None:
+        """Leave no campaign behind that never was one; its chunks expire."""
+        with suppress(LedgerError):
+            if not order.dry_run:
+                self._ledger.run(calls.forget(order.id))
 
     def _load(self, load: Load, order: Order, committed: str) -> bool:
         """Whether the campaign existed."""

@@ -57,7 +57,13 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "broker_pool_acquire_timeout": 10,
         # Only failures are stored: a shift's counts travel in its event.
         "result_backend": url,
-        "result_backend_transport_options": {"global_keyprefix": CELERY_PREFIX},
+        "result_backend_transport_options": {
+            "global_keyprefix": CELERY_PREFIX,
+            # The error of a shift is not worth a child's time while Redis is away.
+            "retry_policy": {"timeout": 5.0},
+        },
+        "redis_socket_timeout": 10,
+        "redis_socket_connect_timeout": 3,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": True,
         "result_expires": 3600,

@@ -49,7 +49,8 @@ class GroupResult:
         state: pending, claimed, sending, retry, accepted, failed, unknown, held
             or cancelled.
         message_id: The provider's id, when it was accepted.
-        attempts: Sends that counted as an attempt.
+        attempts: Sends that the provider judged: took, refused, or answered with an
+            error of its own. Pauses, outages and lost answers cost none.
         error: Why it is not accepted, when something is known.
         sent_at: Time of the last send, None if there was none.
         dropped: Members left out of the last send.

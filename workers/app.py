@@ -6,9 +6,11 @@ first asked for, because building it reads the settings.
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from celery import Celery, signals
@@ -25,6 +27,10 @@ from workers.child import Child
 from workers.shifts import Report
 
 log = structlog.get_logger(__name__)
+
+#: Seconds a stop may take. Longer than the children need (DRAIN_S and what follows):
+#: a Redis that accepts connections and answers nothing holds Celery for ever.
+LONGEST_STOP_S: Final = 19.5
 
 
 @cache
@@ -80,7 +86,8 @@ class Engine:
             sys.exit("dispatcher: workers run with --pool prefork only")
         try:
             Bandwidth.from_settings(self._settings)
-            Ledger(self._ledger_url).check()
+            with Ledger(self._ledger_url) as ledger:
+                ledger.check()
         except DispatchError as error:
             # A Redis that is away now may come back; a cluster will not change.
             if not isinstance(error, LedgerUnreachable):
@@ -96,3 +103,12 @@ class Engine:
     def _stop(self, **_: Any) -> None:  # noqa: ANN401
         log.info("worker.stopping")
         stop.ask()
+        watchdog = threading.Timer(LONGEST_STOP_S, _force)
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def _force() -> None:
+    """End at once. The children end with their parent; what they held lapses."""
+    log.error("worker.stop_forced")
+    os._exit(os.EX_SOFTWARE)

@@ -30,6 +30,7 @@ class Breaker:
         self._failures = 0
         self._cooldown = 0.0
         self._probe_at = 0.0
+        self._probing = False
 
     @property
     def is_open(self) -> bool:
@@ -45,7 +46,8 @@ class Breaker:
         """Note a connect failure; whether it opened the breaker just now."""
         self._failures += 1
         if self.is_open:
-            if not self.wait_s:
+            # Not for one that was on its way before the probe.
+            if self._probing:
                 self._open(min(self._cooldown * 2, LONGEST_COOLDOWN_S))
             return False
         if self._failures < TRIP_AFTER:
@@ -56,13 +58,18 @@ class Breaker:
     def answered(self) -> bool:
         """Note that the provider answered; whether it closed the breaker."""
         was_open = self.is_open
-        self._failures, self._cooldown = 0, 0.0
+        self._failures, self._cooldown, self._probing = 0, 0.0, False
         return was_open
+
+    def probe(self) -> None:
+        """Note that a probe goes out. Should it tell nothing, the next one waits."""
+        self._probing = True
+        self.postpone()
 
     def postpone(self) -> None:
         """Another child tries; look again after the cooldown."""
         self._probe_at = self._clock() + self._cooldown
 
     def _open(self, cooldown: float) -> None:
-        self._cooldown = cooldown
+        self._cooldown, self._probing = cooldown, False
         self._probe_at = self._clock() + cooldown

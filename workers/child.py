@@ -69,15 +69,21 @@ class Child:
     def close(self) -> None:
         """End in order: what is on the wire ends, the rest goes back."""
         self._clock.stop()
-        self._call(self._end(), CLOSE_S)
+        try:
+            self._call(self._end(), CLOSE_S)
+        except Exception:
+            # The process ends anyway; the ledger takes back what it held.
+            log.exception("child.not_closed", child=self.name)
         self._loop.call_soon_threadsafe(self._loop.stop)
         log.info("child.ended", child=self.name)
 
     async def _end(self) -> None:
-        await self._crew.close()
-        self._living.cancel()
-        await self._client.aclose()
-        await self._ledger.aclose()
+        try:
+            await self._crew.close()
+        finally:
+            self._living.cancel()
+            await self._client.aclose()
+            await self._ledger.aclose()
 
     def _call(
         self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None

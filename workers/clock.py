@@ -8,12 +8,14 @@ short lease in the ledger. Losing a tick, or ticking twice, is harmless.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 from celery import Celery
 
-from dispatcher.errors import DispatchError
+from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
 from dispatcher.ledger.codec import member_lock
@@ -76,32 +78,37 @@ class Clock(threading.Thread):
         """One look; seconds until the next."""
         if not self._ledger.take_tick(self._child, TICK_LEASE_MS):
             return REST_S
-        self._take_back()
-        self._end_grace()
+        # One damaged group must not keep the workers from all others.
+        _tolerate(self._take_back)
+        _tolerate(self._end_grace)
         return self._call_workers()
 
     def _take_back(self) -> None:
-        lapsed = self._ledger.run(calls.lapse())
-        while lapsed.more:
+        more = True
+        while more:
             lapsed = self._ledger.run(calls.lapse())
-        if lapsed.returned or lapsed.unknown:
-            log.warning(
-                "claims.lapsed",
-                returned=lapsed.returned,
-                unknown=lapsed.unknown,
-                poisoned=lapsed.poisoned,
-            )
+            more = lapsed.more
+            if lapsed.returned or lapsed.unknown or lapsed.poisoned:
+                log.warning(
+                    "claims.lapsed",
+                    returned=lapsed.returned,
+                    unknown=lapsed.unknown,
+                    poisoned=lapsed.poisoned,
+                )
 
     def _end_grace(self) -> None:
         """Unknown past the grace time: held for a person, or sent again."""
         end = self._ledger.now_ms() - self._settings.unknown_grace * 1000
         for id_, group in self._ledger.unknown_before(end, GRACE_LIMIT):
-            campaign = self._ledger.campaign(id_)
-            row = self._ledger.group(campaign, group)
-            if row.record.state == GroupState.UNKNOWN:
-                lock = member_lock(campaign.sender, row.members)
-                self._ledger.run(calls.settle("", [self._verdict(id_, row, lock)]))
-                log.warning("group.grace_ended", campaign=id_, group=group)
+            _tolerate(partial(self._end_grace_of, id_, group))
+
+    def _end_grace_of(self, id_: str, group: int) -> None:
+        campaign = self._ledger.campaign(id_)
+        row = self._ledger.group(campaign, group)
+        if row.record.state == GroupState.UNKNOWN:
+            lock = member_lock(campaign.sender, row.members)
+            self._ledger.run(calls.settle("", [self._verdict(id_, row, lock)]))
+            log.warning("group.grace_ended", campaign=id_, group=group)
 
     def _verdict(self, id_: str, row: GroupRow, lock: bytes) -> Settlement:
         serial = row.record.serial
@@ -116,3 +123,17 @@ class Clock(threading.Thread):
         if due_ms is None:
             return REST_S
         return min(REST_S, max(BREATH_S, due_ms / 1000)) if due_ms else BUSY_S
+
+
+def _tolerate(duty: Callable[[], None]) -> None:
+    """Do one duty; a fault of its data is told and ends only this one.
+
+    Raises:
+        LedgerUnreachable: The other duties cannot be done either.
+    """
+    try:
+        duty()
+    except LedgerUnreachable:
+        raise
+    except Exception:
+        log.exception("clock.duty_failed")

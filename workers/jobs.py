@@ -9,33 +9,39 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from tenacity import (
     AsyncRetrying,
-    retry_if_exception_type,
-    stop_never,
+    RetryCallState,
+    retry_if_exception,
     wait_random_exponential,
 )
 
 from dispatcher.campaign import Campaign
-from dispatcher.errors import LedgerUnreachable
+from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
-from dispatcher.ledger.calls import Claimed, GateItem, Rates, Settlement
+from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
 from dispatcher.ledger.codec import Members, chunk_of, member_lock
 from dispatcher.ledger.ledger import AsyncLedger
+from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
 from dispatcher.units import units
 from workers.coalesce import Coalescer
 from workers.connection import boottime
 
 K = TypeVar("K")
+T = TypeVar("T")
 V = TypeVar("V")
 
 #: Groups in one gate or settle script, so that Redis is never busy for long.
 BATCH: Final = 200
+#: Times that a Redis which answers may refuse to record something (it may be a
+#: replica for a moment): about a minute.
+REFUSALS: Final = 40
 #: Chunks and campaigns kept in memory; a chunk is some 100 KB of numbers.
 KEPT_CHUNKS: Final = 32
 KEPT_CAMPAIGNS: Final = 256
@@ -49,38 +55,121 @@ class Passed:
     asked_at: float
 
 
+async def until_taken(
+    call: Callable[[], Awaitable[T]],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Make a call that is harmless when repeated until Redis takes it.
+
+    Raises:
+        Exception: Redis is there and refused `REFUSALS` times; or what is stored
+            breaks a rule.
+    """
+
+    async def attempt() -> T:
+        # tenacity awaits only what it can see to be a coroutine function.
+        return await call()
+
+    return await AsyncRetrying(
+        retry=retry_if_exception(_may_pass),
+        wait=wait_random_exponential(0.1, max=2),
+        stop=_is_refused,
+        sleep=sleep,
+        reraise=True,
+    )(attempt)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, LedgerCorrupt)
+
+
+def _is_refused(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    away = isinstance(error, LedgerUnreachable)
+    return not away and state.attempt_number >= REFUSALS
+
+
 class Lease:
     """One fencing token and the calls made under it.
 
-    A claim whose reply got lost may have reserved groups that nobody knows of:
-    the lease is then retired, and what it holds goes back when its known jobs
-    are done.
+    A claim or gate whose reply got lost may have run, or may yet run. The lease is
+    doubtful from then on: no further job begins under its token, so that whatever
+    still carries it later is known to be unsent; and what it holds besides its known
+    jobs goes back when those are done.
+
+    Attributes:
+        jobs: Jobs and claims under way.
+        doubtful: Nothing more may be claimed under it.
     """
 
     def __init__(self, ledger: AsyncLedger, rates: Rates) -> None:
         self.token = secrets.token_hex(6)
         self.jobs = 0
+        self.doubtful = False
         self._ledger = ledger
         self._rates = rates
         self.gate = Coalescer(self._gate, BATCH)
         self.settle = Coalescer(self._settle, BATCH)
 
+    async def claim(self, want: int, *, idle: bool) -> ClaimReply | None:
+        """Reserve groups; None when the lease became doubtful in the meantime.
+
+        Args:
+            want: At most so many.
+            idle: The child holds nothing.
+        """
+        self.jobs += 1
+        try:
+            reply = await self._sure(
+                calls.claim(self.token, want, self._rates, idle=idle)
+            )
+        finally:
+            self.jobs -= 1
+        return None if self.doubtful else reply
+
+    async def give_back(self) -> None:
+        """Return what is still reserved: unsent groups at once, others unknown."""
+        while (await self._ledger.run(calls.lapse(self.token))).more:
+            pass
+
+    async def _sure(self, call: Call[T]) -> T:
+        try:
+            return await self._ledger.run(call)
+        except BaseException:
+            self.doubtful = True
+            raise
+
     async def _gate(self, items: Sequence[GateItem]) -> list[Passed]:
         asked_at = boottime()
-        answers = await self._ledger.run(calls.gate(self.token, self._rates, items))
+        answers = await self._sure(calls.gate(self.token, self._rates, items))
         return [Passed(answer, asked_at) for answer in answers]
 
-    async def _settle(self, items: Sequence[Settlement]) -> list[int]:
-        """Verdicts are true and must not get lost: tried until Redis takes them."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(LedgerUnreachable),
-            wait=wait_random_exponential(0.1, max=2),
-            stop=stop_never,
-            reraise=True,
-        ):
-            with attempt:
-                return await self._ledger.run(calls.settle(self.token, items))
-        raise AssertionError  # pragma: no cover - the loop above returns or raises
+    async def _settle(
+        self, asks: Sequence[tuple[Settlement, ...]]
+    ) -> Sequence[Exception | None]:
+        """Verdicts are true and must not get lost: tried until Redis takes them.
+
+        The settlements of one ask belong together: one script records them all.
+        """
+        try:
+            await until_taken(lambda: self._record(asks))
+        except Exception as error:  # noqa: BLE001 - given to those who asked
+            if len(asks) == 1:
+                return [error]
+            # One group that cannot be recorded must not cost the others theirs.
+            return [await self._alone(ask) for ask in asks]
+        return [None] * len(asks)
+
+    async def _alone(self, ask: tuple[Settlement, ...]) -> Exception | None:
+        try:
+            await self._record([ask])
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
+        return None
+
+    async def _record(self, asks: Sequence[tuple[Settlement, ...]]) -> None:
+        items = [item for ask in asks for item in ask]
+        await self._ledger.run(calls.settle(self.token, items))
 
 
 @dataclass(slots=True)
@@ -101,6 +190,11 @@ class Job:
     serial: int
     attempts: int
     unsent: int | None = None
+
+    @property
+    def gated(self) -> bool:
+        """Its last serial passed the gate in this shift, and is not proven unsent."""
+        return self.serial > self.claimed.serial and self.unsent is None
 
     @property
     def id(self) -> str:
@@ -162,13 +256,16 @@ class _Kept(Generic[K, V]):
         task = self._tasks.get(name)
         if task is None:
             task = self._tasks[name] = asyncio.create_task(self._read(name))
+            task.add_done_callback(partial(self._drop_failure, name))
             if len(self._tasks) > self._limit:
                 self._tasks.popitem(last=False)
-        try:
-            return await asyncio.shield(task)
-        except Exception:
-            self._tasks.pop(name, None)
-            raise
+        # One who is cancelled must not take the value from the others.
+        return await asyncio.shield(task)
+
+    def _drop_failure(self, name: K, task: asyncio.Task[V]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and self._tasks.get(name) is task:
+            del self._tasks[name]
 
 
 class Shelf:

@@ -1,7 +1,7 @@
 """The function that runs one job: gate, write, outcome, for one claimed group.
 
     run -> _send -> _try_once -> _pass_gate       the way out
-        -> _conclude | _hand_back | _abandon      the way back
+        -> _conclude | _hand_back | _abandon      the way back, to _settle
 
 Each step owns one decision. Nothing here claims, counts slots or knows Celery.
 Whether the provider took a message is judged in outcomes.py; what follows from
@@ -10,8 +10,9 @@ that in retry.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -20,8 +21,9 @@ from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Refusal, Settlement, Verdict
 from dispatcher.ledger.ledger import AsyncLedger
+from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
-from workers.jobs import Job
+from workers.jobs import Job, until_taken
 from workers.outcomes import Kind, Outcome
 from workers.retry import (
     Accepted,
@@ -46,6 +48,8 @@ PATIENCE_MS: Final = 1000
 #: A group whose people have an unresolved message from this sender asks again
 #: after this long; such locks last 10 s to 30 min.
 LOCKED_DELAY_MS: Final = 5000
+#: A group whose gate call failed comes back after this long: Redis may be away.
+UNCERTAIN_DELAY_MS: Final = 1000
 #: A group on which our own code failed comes back after this long.
 CRASH_DELAY_MS: Final = 30_000
 
@@ -53,7 +57,7 @@ CRASH_DELAY_MS: Final = 30_000
 _NO_ANSWER: Final = (Kind.NOT_WRITTEN, Kind.UNKNOWN)
 
 
-class NotAdmitted(Exception):  # noqa: N818 - a refusal, not an error
+class NotAdmitted(Exception):
     """The gate did not let a job pass; nothing was written.
 
     Attributes:
@@ -67,9 +71,9 @@ class NotAdmitted(Exception):  # noqa: N818 - a refusal, not an error
     @property
     def delay_ms(self) -> int:
         """When the group should be due again."""
-        if self.answer == Refusal.LOCKED:
-            return LOCKED_DELAY_MS
-        return max(0, self.answer or 0)
+        if self.answer is None:
+            return UNCERTAIN_DELAY_MS
+        return LOCKED_DELAY_MS if self.answer == Refusal.LOCKED else max(0, self.answer)
 
 
 class Surroundings(Protocol):
@@ -81,7 +85,7 @@ class Surroundings(Protocol):
         """Sleep, but not past the child's stop."""
 
     async def reachable(self, *, reached: bool) -> None:
-        """The provider answered, or could not be connected to."""
+        """The provider answered, or could not be connected to; never raises."""
 
 
 def _policy(job: Job) -> RetryPolicy:
@@ -122,12 +126,13 @@ class Sender:
         """
         with bound_contextvars(campaign=job.id, group=job.group):
             try:
-                return await self._conclude(job, await self._send(job))
+                outcome = await self._send(job)
             except NotAdmitted as refusal:
                 return await self._hand_back(job, refusal)
             except Exception:
                 log.exception("send.crashed", serial=job.serial)
                 return await self._abandon(job)
+            return await self._conclude(job, outcome)
 
     # -- the way out -------------------------------------------------------
 
@@ -146,7 +151,8 @@ class Sender:
         outcome = await self._client.send(self._message(job), before_write)
         if job.serial > before and outcome.kind.sent == "no":
             job.unsent = int(outcome.kind.counts_as_attempt)
-        await self._tell(outcome)
+        if outcome.kind not in _NO_ANSWER:
+            await self._around.reachable(reached=outcome.kind is not Kind.UNREACHABLE)
         return outcome
 
     async def _pass_gate(self, job: Job) -> float:
@@ -175,84 +181,115 @@ class Sender:
             sender=campaign.sender,
             to=job.to,
             text=campaign.text,
-            media=campaign.media,
+            media=tuple(campaign.media),
             tag=job.tag,
         )
-
-    async def _tell(self, outcome: Outcome) -> None:
-        """What concerns more than this group: can the provider be reached at all?"""
-        if outcome.kind is Kind.UNREACHABLE:
-            await self._around.reachable(reached=False)
-        elif outcome.kind not in _NO_ANSWER:
-            await self._around.reachable(reached=True)
-        if outcome.kind is Kind.ACCEPTED and self._throttled:
-            self._throttled = False
-            await self._ledger.run(calls.unthrottle())
 
     # -- the way back ------------------------------------------------------
 
     async def _conclude(self, job: Job, outcome: Outcome) -> str:
         """Record an outcome as the retry decision says."""
-        step = next_step(outcome, job.attempts, _policy(job), self._random.random)
         _report(job, outcome)
+        try:
+            return await self._record(job, outcome)
+        except Exception:
+            # Known, and yet the ledger will call it unknown: a person can `resolve` it.
+            log.exception(
+                "outcome.not_recorded",
+                outcome=outcome.kind.name.lower(),
+                message_id=outcome.message_id,
+                serial=job.serial,
+            )
+            raise
+
+    async def _record(self, job: Job, outcome: Outcome) -> str:
+        step = next_step(outcome, job.attempts, _policy(job), self._random.random)
         match step:
             case Accepted(message_id):
-                return await self._settle(job, Verdict.ACCEPTED, message_id or "")
+                word = await _settle(job, _now(job, Verdict.ACCEPTED, message_id or ""))
+                await self._unthrottle()
+                return word
             case Failed(code, sentence):
-                return await self._settle(job, Verdict.FAILED, code, sentence or "")
+                return await _settle(job, _failed(job, code, sentence or ""))
+            case Park(code) if job.gated:
+                return await _settle(job, _now(job, Verdict.UNKNOWN, code))
             case Park(code):
-                return await self._settle(job, Verdict.UNKNOWN, code)
+                # A fault of ours before the gate: nothing can have been written.
+                return await _settle(job, _later(job, CRASH_DELAY_MS, code))
             case HandBack(pause=PauseCampaign() | PauseAccount() as pause):
                 await self._obey(job, pause)
-        return await self._return(job, step.delay_s, outcome.code)
+        return await _settle(job, _later(job, step.delay_s * 1000, outcome.code))
+
+    async def _unthrottle(self) -> None:
+        """After a 429: the provider takes messages again."""
+        if not self._throttled:
+            return
+        self._throttled = False
+        try:
+            await self._ledger.run(calls.unthrottle())
+        except DispatchError as error:
+            # The outcome is recorded; the next pause will only be a longer one.
+            log.warning("throttle.not_lifted", reason=str(error))
 
     async def _obey(self, job: Job, pause: PauseCampaign | PauseAccount) -> None:
         """Before the group goes back, or it would be claimed again at once."""
         if isinstance(pause, PauseAccount):
             self._throttled = True
-            await self._ledger.run(calls.throttle(pause.retry_after))
+            call: Call[Any] = calls.throttle(pause.retry_after)
         else:
             reason = f"the provider answered {pause.reason}"
-            await self._ledger.run(calls.control(job.id, "pause", reason))
+            call = calls.control(job.id, "pause", reason)
+        try:
+            await until_taken(lambda: self._ledger.run(call))
+        except DispatchError as error:
+            # What is known of the group must not get lost with it.
+            log.warning("pause.not_recorded", reason=str(error))
 
     async def _hand_back(self, job: Job, refusal: NotAdmitted) -> str:
-        if refusal.answer is None:
-            # The call may have run: then what it began ends here.
-            next_serial = job.serial + 1
-            await self._settle(job, Verdict.BACK, serial=next_serial)
-        return await self._return(job, refusal.delay_ms / 1000, "")
-
-    async def _return(self, job: Job, delay_s: float, code: str) -> str:
-        """Put a group back: nothing of it can have arrived."""
-        delay_ms = int(delay_s * 1000)
-        if job.unsent is None:
-            return await self._settle(job, Verdict.BACK, delay_ms=delay_ms)
-        return await self._settle(
-            job, Verdict.RETRY, code, delay_ms=delay_ms, spent=job.unsent
-        )
+        back = _later(job, refusal.delay_ms, "")
+        if refusal.answer is not None:
+            return await _settle(job, back)
+        # The call may have run: then what it began ends here, in the same script.
+        begun = _back(job, job.serial + 1, refusal.delay_ms)
+        return await _settle(job, begun, back)
 
     async def _abandon(self, job: Job) -> str:
         """A fault of ours: whatever may have been written is unknown."""
-        for serial in (job.serial, job.serial + 1):
-            await self._settle(job, Verdict.UNKNOWN, "worker fault", serial=serial)
-        return await self._settle(job, Verdict.BACK, serial=0, delay_ms=CRASH_DELAY_MS)
-
-    async def _settle(
-        self,
-        job: Job,
-        verdict: Verdict,
-        detail: str = "",
-        sentence: str = "",
-        *,
-        serial: int | None = None,
-        delay_ms: int = 0,
-        spent: int = 0,
-    ) -> str:
-        serial = job.serial if serial is None else serial
-        await job.lease.settle(
-            Settlement(
-                *(job.id, job.group, serial, verdict, job.lock),
-                *(detail, sentence, delay_ms, spent),
-            )
+        return await _settle(
+            job,
+            _now(job, Verdict.UNKNOWN, "worker fault"),
+            replace(_now(job, Verdict.UNKNOWN, "worker fault"), serial=job.serial + 1),
+            _back(job, 0, CRASH_DELAY_MS),
         )
-        return verdict.value
+
+
+# -- the verdicts --------------------------------------------------------------
+
+
+async def _settle(job: Job, *verdicts: Settlement) -> str:
+    """Record what belongs together; the word that the shift counts it under."""
+    await job.lease.settle(verdicts)
+    return verdicts[-1].verdict.value
+
+
+def _now(job: Job, verdict: Verdict, detail: str) -> Settlement:
+    """What became of the last serial."""
+    return Settlement(job.id, job.group, job.serial, verdict, job.lock, detail)
+
+
+def _failed(job: Job, code: str, sentence: str) -> Settlement:
+    final = _now(job, Verdict.FAILED, code)
+    return replace(final, sentence=sentence, spent=1)
+
+
+def _later(job: Job, delay_ms: float, code: str) -> Settlement:
+    """Nothing of the group can have arrived: it is due again."""
+    if job.unsent is None:
+        return _back(job, job.serial, delay_ms)
+    due = _now(job, Verdict.RETRY, code)
+    return replace(due, delay_ms=int(delay_ms), spent=job.unsent)
+
+
+def _back(job: Job, serial: int, delay_ms: float) -> Settlement:
+    back = Settlement(job.id, job.group, serial, Verdict.BACK, job.lock)
+    return replace(back, delay_ms=int(delay_ms))

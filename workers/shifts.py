@@ -12,11 +12,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
-from dispatcher.errors import DispatchError, LedgerUnreachable
+from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Claimed, Rates, Settlement, Verdict
 from dispatcher.ledger.ledger import AsyncLedger
@@ -34,13 +34,18 @@ SHIFT_S: Final = 20.0
 #: A shift waits at most this long for the next permitted send; then it ends, and
 #: the clock begins another when something is due.
 PATIENCE_S: Final = 1.0
+#: Seconds that a child which called itself back counts as at work: else the clock
+#: would call it a second time, and the calls would pile up.
+CALLED_S: Final = 3.0
 #: Seconds between two signs of life. Leases (30 s) survive four lost ones.
 RENEW_S: Final = 2.0
 #: Seconds between two looks at the stop flag.
 WATCH_S: Final = 0.1
-#: Seconds that groups in flight get to end at a stop: the HTTP deadline is
-#: shorter, and the whole stop has 20 s.
-DRAIN_S: Final = 17.0
+#: Seconds from a stop that groups in flight get to end: one more than the usual HTTP
+#: deadline. The whole stop has 20 s, of which Celery takes two.
+DRAIN_S: Final = 16.0
+#: Seconds to give the rest back then: Redis does it at once or is not there.
+GIVE_BACK_S: Final = 1.0
 #: The lease of the one child that may try the provider during an outage.
 PROBE_LEASE_MS: Final = 20_000
 #: A group whose data cannot be read now comes back after this long.
@@ -55,6 +60,7 @@ class Crew:
     Args:
         child: This child's name in the ledger.
         stop_asked: Whether the worker was told to stop; looked at often.
+        clock: Seconds, never going backwards.
 
     Attributes:
         stopping: No claim and no gate any more.
@@ -67,6 +73,8 @@ class Crew:
         client: Bandwidth,
         settings: Settings,
         stop_asked: Callable[[], bool],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stopping = False
         self._child = child
@@ -74,17 +82,21 @@ class Crew:
         self._slots = settings.slots
         self._rates = Rates(settings.account_rate, settings.sender_rate)
         self._stop_asked = stop_asked
+        self._clock = clock
         self._shelf = Shelf(ledger)
         self._lease = Lease(ledger, self._rates)
         self._retired: list[Lease] = []
-        self._breaker = Breaker(time.monotonic)
-        self._sender = Sender(client, ledger, self, settings.application_id, Random())
+        self._breaker = Breaker(clock)
+        jitter = Random()  # noqa: S311 - spreads retries, hides nothing
+        self._sender = Sender(client, ledger, self, settings.application_id, jitter)
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._jobs: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
-        self._in_shift = False
-        self._more = False
+        self._drained_by = 0.0
+        # One as a rule; two while one that ran into its time limit is unwound.
+        self._shifts = 0
+        self._called_until = 0.0
 
     # -- one shift ---------------------------------------------------------
 
@@ -92,30 +104,39 @@ class Crew:
         """Work until nothing is due or `SHIFT_S` have passed.
 
         Returns:
-            What was settled, per campaign; and whether there is more to do now.
+            What was settled, per campaign; and whether to call this child again now.
+
+        Raises:
+            LedgerError: Redis does not let it begin.
         """
-        await self._ledger.run(calls.enter(self._child))
-        self._in_shift, self._more = True, False
+        self._shifts += 1
+        self._called_until = 0.0
         try:
-            await self._work(time.monotonic() + SHIFT_S)
+            await self._ledger.run(calls.enter(self._child))
+            more = await self._work(self._clock() + SHIFT_S)
         finally:
-            self._in_shift = False
+            self._shifts -= 1
         if self.stopping:
             await self.drain()
+            return self._report(), False
+        if more:
+            self._called_until = self._clock() + CALLED_S
         await self._renew()
-        return self._report(), self._more and not self.stopping
+        return self._report(), more
 
-    async def _work(self, until: float) -> None:
+    async def _work(self, until: float) -> bool:
+        """Whether it ended for the time and not for want of work."""
         while not self.stopping:
-            if time.monotonic() >= until:
-                self._more = True
-                return
+            if self._clock() >= until:
+                return True
+            self._changed.clear()
             wait = await self._fill()
             if wait is None or wait > PATIENCE_S:
                 if not self._jobs:
-                    return
+                    return False
                 wait = PATIENCE_S
             await self._wait(wait)
+        return False
 
     def _report(self) -> Report:
         report = {id_: dict(counts) for id_, counts in self._counts.items()}
@@ -128,14 +149,17 @@ class Crew:
         """Fill free slots; seconds until it is worth another look (None: never)."""
         want = await self._may_claim()
         if not want:
-            return PATIENCE_S if not self._breaker.is_open else self._breaker.wait_s
-        reply = await self._claim(want)
+            return self._until_free()
+        self._retire_doubtful()
+        lease = self._lease
+        reply = await self._claim(lease, want)
         if reply is None:
             return PATIENCE_S
         for claimed in reply.groups:
-            self._start(claimed)
-        if reply.alone and self._jobs:
-            # A suspect goes alone: let this child run empty for it.
+            self._start(claimed, lease)
+        suspect = any(claimed.crashes for claimed in reply.groups)
+        if self._jobs and (suspect or reply.alone):
+            # A suspect goes alone: this child runs empty for it, and waits for it.
             await self.drain()
         if reply.groups:
             return 0 if len(self._jobs) < self._slots else PATIENCE_S
@@ -147,46 +171,63 @@ class Crew:
             return self._slots - len(self._jobs)
         if self._breaker.wait_s or self._jobs:
             return 0
-        probe = calls.breaker(self._child, "probe", PROBE_LEASE_MS)
-        if await self._ledger.run(probe):
+        if await self._may_probe():
+            self._breaker.probe()
             return 1
         self._breaker.postpone()
         return 0
 
-    async def _claim(self, want: int) -> calls.ClaimReply | None:
-        question = calls.claim(
-            self._lease.token, want, self._rates, idle=not self._jobs
-        )
+    async def _may_probe(self) -> bool:
+        question = calls.breaker(self._child, "probe", PROBE_LEASE_MS)
         try:
-            return await self._ledger.run(question)
-        except LedgerUnreachable:
-            # It may have reserved groups for us: let that token lapse.
-            self._retire()
-            log.warning("claim.failed", reason="redis does not answer")
+            granted = await self._ledger.run(question)
+        except DispatchError as error:
+            log.warning("probe.failed", reason=str(error))
+            return False
+        return granted == 1
+
+    def _until_free(self) -> float:
+        """A job that ends is noticed at once; so this is for the breaker."""
+        if self._jobs or not self._breaker.is_open:
+            return PATIENCE_S
+        return min(self._breaker.wait_s, PATIENCE_S)
+
+    async def _claim(self, lease: Lease, want: int) -> calls.ClaimReply | None:
+        try:
+            return await lease.claim(want, idle=not self._jobs)
+        except DispatchError as error:
+            log.warning("claim.failed", reason=str(error))
             return None
 
-    def _start(self, claimed: Claimed) -> None:
-        self._lease.jobs += 1
-        task = asyncio.create_task(self._run(claimed, self._lease))
+    def _start(self, claimed: Claimed, lease: Lease) -> None:
+        lease.jobs += 1
+        task = asyncio.create_task(self._run(claimed, lease))
         self._jobs.add(task)
         task.add_done_callback(self._ended)
 
     async def _run(self, claimed: Claimed, lease: Lease) -> None:
+        word = "crashed"
         try:
             word = await self._send(claimed, lease)
-            self._counts[claimed.id][word] += 1
+        except Exception:
+            # Nobody knows what it left behind: that goes back with the lease.
+            lease.doubtful = True
+            log.exception("job.crashed", campaign=claimed.id, group=claimed.group)
         finally:
             lease.jobs -= 1
+        self._counts[claimed.id][word] += 1
 
     async def _send(self, claimed: Claimed, lease: Lease) -> str:
         try:
             job = await self._shelf.job(claimed, lease)
-        except DispatchError as error:
-            log.warning("group.unreadable", campaign=claimed.id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
+            known = isinstance(error, DispatchError)
+            reason = str(error) if known else type(error).__name__
+            log.warning("group.unreadable", campaign=claimed.id, reason=reason)
             back = Settlement(
                 claimed.id, claimed.group, 0, Verdict.BACK, delay_ms=UNREADABLE_DELAY_MS
             )
-            await lease.settle(back)
+            await lease.settle((back,))
             return "unreadable"
         return await self._sender.run(job)
 
@@ -198,72 +239,113 @@ class Crew:
 
     async def _wait(self, seconds: float) -> None:
         """Until a job ended, the stop, or the time."""
-        self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
-        except TimeoutError:
-            pass
+        await _up_to(seconds, self._changed)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, but not past the stop."""
-        try:
-            await asyncio.wait_for(self._stopped.wait(), seconds)
-        except TimeoutError:
-            pass
+        await _up_to(seconds, self._stopped)
 
     async def drain(self) -> None:
-        """Wait for the jobs on the way, at most `DRAIN_S`."""
+        """Wait for the jobs on the way, at most until `DRAIN_S` after a stop."""
+        left = self._drained_by - self._clock() if self.stopping else DRAIN_S
         if self._jobs:
-            await asyncio.wait(set(self._jobs), timeout=DRAIN_S)
+            await asyncio.wait(set(self._jobs), timeout=max(0.0, left))
 
     async def live(self) -> None:
-        """Keep leases and heartbeat, watch the stop flag; runs beside the shifts."""
-        due = 0.0
-        while True:
-            if self._stop_asked() and not self.stopping:
-                self.stopping = True
-                self._stopped.set()
-                self._changed.set()
-            if time.monotonic() >= due:
-                due = time.monotonic() + RENEW_S
-                await self._renew()
+        """Watch the stop flag, keep leases and heartbeat; runs beside the shifts."""
+        await asyncio.gather(self._watch(), self._keep_alive())
+
+    async def _watch(self) -> None:
+        # The flag is another process's: nothing here can tell when it changes.
+        while not self._stop_asked():  # noqa: ASYNC110
             await asyncio.sleep(WATCH_S)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.stopping:
+            return
+        self.stopping = True
+        self._drained_by = self._clock() + DRAIN_S
+        self._stopped.set()
+        self._changed.set()
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await self._renew()
+            await asyncio.sleep(RENEW_S)
 
     async def _renew(self) -> None:
+        self._retire_doubtful()
         leases = [self._lease, *self._retired]
         tokens = [lease.token for lease in leases if lease.jobs]
-        alive = calls.renew(self._child, tokens, in_shift=self._in_shift)
+        at_work = self._shifts > 0 or self._clock() < self._called_until
         try:
-            await self._ledger.run(alive)
+            await self._ledger.run(calls.renew(self._child, tokens, in_shift=at_work))
             await self._return_retired()
         except DispatchError as error:
             log.warning("lease.not_renewed", reason=str(error))
+        except Exception:
+            # Whatever it is: a child without leases would lose all its groups.
+            log.exception("lease.not_renewed")
 
-    def _retire(self) -> None:
-        self._retired.append(self._lease)
-        self._lease = Lease(self._ledger, self._rates)
+    def _retire_doubtful(self) -> None:
+        if self._lease.doubtful:
+            self._retired.append(self._lease)
+            self._lease = Lease(self._ledger, self._rates)
 
     async def _return_retired(self) -> None:
         """Give back what a retired lease holds besides the jobs that we knew."""
         for lease in [lease for lease in self._retired if not lease.jobs]:
-            while (await self._ledger.run(calls.lapse(lease.token))).more:
-                pass
-            self._retired.remove(lease)
+            await lease.give_back()
+            # Two may be at it, each after a wait of its own.
+            if lease in self._retired:
+                self._retired.remove(lease)
 
     async def reachable(self, *, reached: bool) -> None:
         """Feed the breaker; tell the ledger when it opened or closed."""
         if not reached:
             if self._breaker.failed():
                 log.warning("provider.unreachable")
-                await self._ledger.run(calls.breaker(self._child, "down", 0))
+                await self._tell("down")
         elif self._breaker.answered():
             log.info("provider.reachable")
-            await self._ledger.run(calls.breaker(self._child, "up", 0))
+            await self._tell("up")
+
+    async def _tell(self, verdict: Literal["down", "up"]) -> None:
+        try:
+            await self._ledger.run(calls.breaker(self._child, verdict, 0))
+        except DispatchError as error:
+            # No outcome may get lost for it: the others find out by themselves.
+            log.warning("breaker.not_told", reason=str(error))
 
     async def close(self) -> None:
         """The child ends: end what is on the way, give the rest back."""
-        self.stopping = True
-        self._stopped.set()
+        self._stop()
         await self.drain()
-        self._retire()
-        await self._return_retired()
+        await self._break_off()
+        try:
+            async with asyncio.timeout(GIVE_BACK_S):
+                for lease in [self._lease, *self._retired]:
+                    await lease.give_back()
+        except (TimeoutError, DispatchError) as error:
+            # They lapse in the ledger, where another child's clock finds them.
+            log.warning("lease.not_returned", reason=type(error).__name__)
+
+    async def _break_off(self) -> None:
+        """What did not end in time: unsent, or written and never answered."""
+        if not self._jobs:
+            return
+        log.warning("jobs.broken_off", jobs=len(self._jobs))
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.wait(set(self._jobs), timeout=GIVE_BACK_S)
+
+
+async def _up_to(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event, but not longer; at least one turn of the loop."""
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

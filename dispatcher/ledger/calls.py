@@ -111,7 +111,7 @@ class Settlement:
         detail: The message id (accepted), else an error code.
         sentence: The provider's own words (failed only).
         delay_ms: For retry and back: due after so long.
-        spent: For retry and back: attempts it cost.
+        spent: For retry and failed: attempts it cost.
     """
 
     id: str
@@ -236,6 +236,11 @@ def _read_control(reply: list[bytes]) -> tuple[str, str] | None:
 def begin(id: str, ttl_s: int) -> Call[str]:  # noqa: A002 - the public word for it
     """Note a load; the content hash if the id is committed already."""
     return Call("begin", [id, ttl_s], _read_text)
+
+
+def forget(id: str) -> Call[int]:  # noqa: A002 - the public word for it
+    """Free the id of a load that will not be committed."""
+    return Call("forget", [id], int)
 
 
 def commit(

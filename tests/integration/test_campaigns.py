@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_killed_submit_is_simply_repeated(tmp_path: Path) -> None:
         reader, writer = os.pipe()
         client = subprocess.Popen(
             [
-                *("dispatcher", "submit", "-", "--id", "test"),
+                *(sys.executable, "-m", "dispatcher", "submit", "-", "--id", "test"),
                 *("--sender", SENDER, "--text", TEXT),
             ],
             env={**os.environ, **stack.env},

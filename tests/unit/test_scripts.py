@@ -54,6 +54,7 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.breaker("child", "down", 0), ["child", "down", 0]),
     (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand"]),
     (calls.begin("c", 3600), ["c", 3600]),
+    (calls.forget("c"), ["c"]),
     (
         calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
         ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],

@@ -4,9 +4,10 @@
 -- ARGV: now, token ("" when not a worker), then for each group:
 --       id, group, serial, verdict, lock, detail, sentence, delay_ms, spent
 -- verdict: accepted (detail = message id) | failed (detail = code, sentence) |
---          retry (due after delay_ms, spent attempts) |
+--          retry (due after delay_ms) |
 --          back (handed back, unsent: only what is reserved under the token) |
 --          unknown (detail = code) | hold | ask (a person wants it again)
+-- spent: attempts that a serial proven unsent cost; a serial that was taken costs one
 -- returns for each group: 1 recorded | 0 nothing to change
 local token = ARGV[2]
 local FIRST, STRIDE = 3, 9
@@ -59,6 +60,7 @@ end
 local function accept(item, r, id)
   free_lock(item, r)
   relock[#relock + 1] = item.lock
+  r.attempts = math.min(255, r.attempts + 1)
   change(item, r, 'accept', id)
   return 1
 end
@@ -123,6 +125,7 @@ local function unsent(item, r, event)
   if not is_current(item, r) then return 0 end
   if settle_by_extra(item, r) then return 1 end
   free_lock(item, r)
+  r.attempts = math.min(255, r.attempts + item.spent)
   if event == 'fail' then
     change(item, r, 'fail', item.detail)
     redis.call('HINCRBY', key('errors', item.campaign.load), item.detail, 1)
@@ -133,10 +136,7 @@ local function unsent(item, r, event)
       item.campaign.state, item.campaign.reason = 'paused', 'error threshold'
       make_idle(item.campaign)
     end
-  else
-    r.attempts = math.min(255, r.attempts + item.spent)
-    waits_again(item, 'retry')
-  end
+  else waits_again(item, 'retry') end
   return 1
 end
 
