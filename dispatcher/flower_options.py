@@ -179,4 +179,4 @@ class Private(OutputTransform):
 
 def _is_plain(host: str) -> bool:
     """Names can be made to lead anywhere; this one and addresses cannot."""
-    return host == "localhost" or _is_address(host)
+    return host == "localhost" or _is_address(host.strip("[]"))

@@ -170,7 +170,7 @@ def test_no_button_is_shown(watched: httpx.Client) -> None:
     (worker,) = _online(watched)
     pages = watched.get(f"/worker/{worker}").text
     pages += watched.get(f"/task/{next(iter(_tasks(watched)))}").text
-    for button in ("worker-shut-down", "worker-pool-", "task-revoke", "task-terminate"):
+    for button in ("worker-shutdown", "worker-pool-", "task-revoke", "task-terminate"):
         assert f'id="{button}' not in pages
 
 
