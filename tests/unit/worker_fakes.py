@@ -7,6 +7,7 @@ The ledger answers what a test tells it to and notes, in order, what it was aske
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from random import Random
 from typing import Any, Final, TypeVar
@@ -38,22 +39,31 @@ class Stuck(AssertionError):
     """Nothing can ever happen any more, and somebody still waits."""
 
 
+class _Skipping(selectors.SelectSelector):
+    """Instead of waiting, turns a loop's clock forward."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise Stuck
+        self._loop.now += timeout
+        return super().select(0)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Its time passes only when nothing else can happen, and then at once."""
 
-    _ready: Sequence[object]
-    _scheduled: Sequence[asyncio.TimerHandle]
-    now = 0.0
+    def __init__(self) -> None:
+        self.now = 0.0
+        super().__init__(_Skipping(self))
 
     def time(self) -> float:
         return self.now
-
-    def _run_once(self) -> None:
-        if not self._ready:
-            if not self._scheduled:
-                raise Stuck
-            self.now = max(self.now, self._scheduled[0].when())
-        super()._run_once()  # type: ignore[misc]
 
 
 def run(coroutine: Coroutine[object, object, T]) -> T:
