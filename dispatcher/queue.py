@@ -27,72 +27,80 @@ SOFT_LIMIT_S: Final = 60
 HARD_LIMIT_S: Final = 75
 
 
+#: How the broker's connections behave.
+TRANSPORT: Final[dict[str, Any]] = {
+    # Other applications on the same database must not share our keys.
+    "global_keyprefix": CELERY_PREFIX,
+    # Messages are acknowledged at once, so this only brings back what was
+    # fetched and never begun; an extra wake-up is harmless.
+    "visibility_timeout": 60,
+    # The default sweep for those runs every 100 s, behind a 300 s lock.
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "unacked_mutex_expire": 15,
+    # Without them a frozen Redis blocks a publisher for ever.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    # Half-open connections are found in about 20 s instead of 50.
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+#: Only failures are stored: a shift's counts travel in its event.
+RESULTS: Final[dict[str, Any]] = {
+    "result_backend_transport_options": {
+        "global_keyprefix": CELERY_PREFIX,
+        # The error of a shift is not worth a child's time while Redis is away.
+        "retry_policy": {"timeout": 5.0},
+    },
+    "redis_socket_timeout": 10,
+    "redis_socket_connect_timeout": 3,
+    "task_ignore_result": True,
+    "task_store_errors_even_if_ignored": True,
+    "result_expires": 3600,
+}
+
+#: What does not depend on an address.
+SETTINGS: Final[dict[str, Any]] = {
+    "broker_transport_options": TRANSPORT,
+    # Wait for Redis for as long as it takes.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_pool_limit": 10,
+    "broker_pool_acquire_timeout": 10,
+    # A lost message is published again by the clock; a late acknowledgement
+    # would run a shift twice after every dropped connection.
+    "task_acks_late": False,
+    "task_reject_on_worker_lost": False,
+    "task_publish_retry": False,
+    # A child takes a message only when it is free to begin it.
+    "worker_disable_prefetch": True,
+    "worker_prefetch_multiplier": 1,
+    # A crash costs one child, and its time limits are kept.
+    "worker_pool": "prefork",
+    "worker_concurrency": 2,
+    "task_soft_time_limit": SOFT_LIMIT_S,
+    "task_time_limit": HARD_LIMIT_S,
+    # For Flower.
+    "worker_send_task_events": True,
+    "task_send_sent_event": True,
+    # Logging is ours, with the private parts kept out.
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    # JSON only: a message must not be able to run code.
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "task_default_queue": QUEUE,
+    "task_create_missing_queues": True,
+    "timezone": "UTC",
+}
+
+
 def celery_settings(redis_url: str) -> dict[str, Any]:
     """Celery's configuration for one Redis address."""
     url = broker_url(redis_url)
-    transport = {
-        # Other applications on the same database must not share our keys.
-        "global_keyprefix": CELERY_PREFIX,
-        # Messages are acknowledged at once, so this only brings back what was
-        # fetched and never begun; an extra wake-up is harmless.
-        "visibility_timeout": 60,
-        # The default sweep for those runs every 100 s, behind a 300 s lock.
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        "unacked_mutex_expire": 15,
-        # Without them a frozen Redis blocks a publisher for ever.
-        "socket_timeout": 10,
-        "socket_connect_timeout": 3,
-        # Half-open connections are found in about 20 s instead of 50.
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-    }
-    return {
-        "broker_url": url,
-        "broker_transport_options": transport,
-        # Wait for Redis for as long as it takes.
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_pool_limit": 10,
-        "broker_pool_acquire_timeout": 10,
-        # Only failures are stored: a shift's counts travel in its event.
-        "result_backend": url,
-        "result_backend_transport_options": {
-            "global_keyprefix": CELERY_PREFIX,
-            # The error of a shift is not worth a child's time while Redis is away.
-            "retry_policy": {"timeout": 5.0},
-        },
-        "redis_socket_timeout": 10,
-        "redis_socket_connect_timeout": 3,
-        "task_ignore_result": True,
-        "task_store_errors_even_if_ignored": True,
-        "result_expires": 3600,
-        # A lost message is published again by the clock; a late acknowledgement
-        # would run a shift twice after every dropped connection.
-        "task_acks_late": False,
-        "task_reject_on_worker_lost": False,
-        "task_publish_retry": False,
-        # A child takes a message only when it is free to begin it.
-        "worker_disable_prefetch": True,
-        "worker_prefetch_multiplier": 1,
-        # A crash costs one child, and its time limits are kept.
-        "worker_pool": "prefork",
-        "worker_concurrency": 2,
-        "task_soft_time_limit": SOFT_LIMIT_S,
-        "task_time_limit": HARD_LIMIT_S,
-        # For Flower.
-        "worker_send_task_events": True,
-        "task_send_sent_event": True,
-        # Logging is ours, with the private parts kept out.
-        "worker_hijack_root_logger": False,
-        "worker_redirect_stdouts": False,
-        "task_default_queue": QUEUE,
-        "task_create_missing_queues": True,
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        "timezone": "UTC",
-    }
+    return {"broker_url": url, "result_backend": url, **RESULTS, **SETTINGS}
 
 
 def make_app(redis_url: str) -> Celery:
