@@ -44,52 +44,60 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    redis_url: str | None = Field(None, alias="DISPATCHER_REDIS_URL")
-    ledger_url: str | None = Field(None, alias="DISPATCHER_LEDGER_URL")
+    # `default=`, not a positional one: so type checkers that know nothing of pydantic
+    # see that every setting may be left out.
+    redis_url: str | None = Field(default=None, alias="DISPATCHER_REDIS_URL")
+    ledger_url: str | None = Field(default=None, alias="DISPATCHER_LEDGER_URL")
     data_dir: Path = Field(
-        Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
+        default=Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
     )
 
-    account_id: str | None = Field(None, alias="BW_ACCOUNT_ID")
-    username: str | None = Field(None, alias="BW_USERNAME")
-    password: SecretStr | None = Field(None, alias="BW_PASSWORD")
-    client_id: str | None = Field(None, alias="BW_CLIENT_ID")
-    client_secret: SecretStr | None = Field(None, alias="BW_CLIENT_SECRET")
-    application_id: str | None = Field(None, alias="BW_APPLICATION_ID")
-    number: str | None = Field(None, alias="BW_NUMBER", repr=False)
+    account_id: str | None = Field(default=None, alias="BW_ACCOUNT_ID")
+    username: str | None = Field(default=None, alias="BW_USERNAME")
+    password: SecretStr | None = Field(default=None, alias="BW_PASSWORD")
+    client_id: str | None = Field(default=None, alias="BW_CLIENT_ID")
+    client_secret: SecretStr | None = Field(default=None, alias="BW_CLIENT_SECRET")
+    application_id: str | None = Field(default=None, alias="BW_APPLICATION_ID")
+    number: str | None = Field(default=None, alias="BW_NUMBER", repr=False)
     base_url: str = Field(
-        "https://messaging.bandwidth.com/api/v2",
+        default="https://messaging.bandwidth.com/api/v2",
         alias="BW_BASE_URL",
         pattern=r"^https?://",
     )
     token_url: str = Field(
-        "https://api.bandwidth.com/api/v1/oauth2/token",
+        default="https://api.bandwidth.com/api/v1/oauth2/token",
         alias="BW_TOKEN_URL",
         pattern=r"^https?://",
     )
 
     #: The provider's default for a new account is one message a second.
-    account_rate: Rate = Field(1.0, alias="DISPATCHER_ACCOUNT_RATE")
-    sender_rate: Rate = Field(None, alias="DISPATCHER_SENDER_RATE")
+    account_rate: Rate = Field(default=1.0, alias="DISPATCHER_ACCOUNT_RATE")
+    sender_rate: Rate = Field(default=None, alias="DISPATCHER_SENDER_RATE")
     #: HTTP requests in flight at once in one worker child.
-    slots: int = Field(64, alias="DISPATCHER_SLOTS", ge=1, le=1000)
+    slots: int = Field(default=64, alias="DISPATCHER_SLOTS", ge=1, le=1000)
     #: Seconds one HTTP exchange may take in all. The lease (30 s) is longer.
-    http_deadline: float = Field(15.0, alias="DISPATCHER_HTTP_DEADLINE", gt=0, le=20)
+    http_deadline: float = Field(
+        default=15.0, alias="DISPATCHER_HTTP_DEADLINE", gt=0, le=20
+    )
     #: Seconds an unknown group waits for proof before the policy decides.
-    unknown_grace: float = Field(300.0, alias="DISPATCHER_UNKNOWN_GRACE", ge=0)
+    unknown_grace: float = Field(default=300.0, alias="DISPATCHER_UNKNOWN_GRACE", ge=0)
     unknown_policy: Literal["hold", "resend"] = Field(
-        "hold", alias="DISPATCHER_UNKNOWN_POLICY"
+        default="hold", alias="DISPATCHER_UNKNOWN_POLICY"
     )
 
     #: Who may look at Flower; both or neither.
-    flower_username: str | None = Field(None, alias="DISPATCHER_FLOWER_USERNAME")
-    flower_password: SecretStr | None = Field(None, alias="DISPATCHER_FLOWER_PASSWORD")
+    flower_username: str | None = Field(
+        default=None, alias="DISPATCHER_FLOWER_USERNAME"
+    )
+    flower_password: SecretStr | None = Field(
+        default=None, alias="DISPATCHER_FLOWER_PASSWORD"
+    )
 
     log_format: Literal["console", "json", "auto"] = Field(
-        "auto", alias="DISPATCHER_LOG_FORMAT"
+        default="auto", alias="DISPATCHER_LOG_FORMAT"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", alias="DISPATCHER_LOG_LEVEL"
+        default="info", alias="DISPATCHER_LOG_LEVEL"
     )
 
     @property
