@@ -192,6 +192,21 @@ def send(
             id="unreachable",
         ),
         pytest.param(
+            [Ungated(Kind.UNKNOWN, "internal-error")],
+            [verdict(BACK, 0, delay=30_000)],
+            "back",
+            id="a fault before the gate",
+        ),
+        pytest.param(
+            [ERROR, Ungated(Kind.UNKNOWN, "internal-error")],
+            [
+                ("gate", 1, -1),
+                verdict(RETRY, 1, detail="internal-error", delay=30_000, spent=1),
+            ],
+            "retry",
+            id="server error, then a fault before the gate",
+        ),
+        pytest.param(
             [ERROR],
             [
                 ("gate", 1, -1),
