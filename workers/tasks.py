@@ -22,7 +22,8 @@ def register(app: Celery, shift: Callable[[], tuple[Report, bool]]) -> None:
         shift: Runs one shift; tells what was settled and whether more is due.
     """
 
-    @app.task(name=SEND_GROUPS, bind=True)
+    # Not shared: by default every other application in the process would get it.
+    @app.task(name=SEND_GROUPS, bind=True, shared=False)
     def send_groups(self: Task[[], Report]) -> Report:
         """One shift: groups by campaign and by what became of them."""
         report, more = shift()
