@@ -125,9 +125,7 @@ class Load:
         region = (
             order.rows.region if isinstance(order.rows, Recipients) else order.region
         )
-        self.intake = Intake(
-            as_rows(order.rows), region=region, reject=rejections.add
-        )
+        self.intake = Intake(as_rows(order.rows), region=region, reject=rejections.add)
 
     def __iter__(self) -> Iterator[list[Members]]:
         """The chunks, in order."""
