@@ -2,9 +2,12 @@
 
     from dispatcher import Campaign, Dispatcher, read_recipients
 
-Submit with `Dispatcher`, run `dispatcher worker` to send, read `Run.results`.
+Submit with `Dispatcher`, or with `AsyncDispatcher` from an event loop, run
+`dispatcher worker` to send, read `Run.results`.
 """
 
+from dispatcher.aio import AsyncDispatcher, AsyncRun
+from dispatcher.books import Verification
 from dispatcher.campaign import Campaign
 from dispatcher.client import Dispatcher, Run
 from dispatcher.errors import (
@@ -28,6 +31,8 @@ from dispatcher.results import GroupError, GroupResult, Progress, RecipientResul
 from dispatcher.settings import Settings
 
 __all__ = [
+    "AsyncDispatcher",
+    "AsyncRun",
     "Campaign",
     "CampaignError",
     "ColumnError",
@@ -52,4 +57,6 @@ __all__ = [
     "Settings",
     "Submission",
     "UnknownCampaign",
+    "Verification",
+    "read_recipients",
 ]

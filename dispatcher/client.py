@@ -30,7 +30,7 @@ from dispatcher.settings import Settings
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks of `wait`.
-_LOOK_S: Final = 0.25
+LOOK_S: Final = 0.25
 #: Seconds `pause` waits for sends under way, beyond their HTTP deadline.
 _SETTLE_S: Final = 5.0
 #: Groups asked for again in one script.
@@ -232,7 +232,7 @@ class Run:
                 return now
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"campaign {self.id!r} still runs")
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
 
     @overload
     def results(
@@ -288,7 +288,7 @@ class Run:
             self._command("pause", CampaignState.PAUSED, "by hand")
         end = time.monotonic() + self._dispatcher.settings.http_deadline + _SETTLE_S
         while self._row().counts[GroupState.SENDING] and time.monotonic() < end:
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
         return self._sending()
 
     def resume(self) -> None:
