@@ -7,6 +7,7 @@ Each setting below has the reason for which it is not Celery's default.
 
 from __future__ import annotations
 
+import ssl
 import sys
 from typing import Any, Final
 
@@ -60,6 +61,12 @@ RESULTS: Final[dict[str, Any]] = {
     "result_expires": 3600,
 }
 
+#: TLS, with the server's certificate checked.
+VERIFIED: Final[dict[str, Any]] = {
+    "ssl_cert_reqs": ssl.CERT_REQUIRED,
+    "ssl_check_hostname": True,
+}
+
 #: What does not depend on an address.
 SETTINGS: Final[dict[str, Any]] = {
     "broker_transport_options": TRANSPORT,
@@ -100,7 +107,11 @@ SETTINGS: Final[dict[str, Any]] = {
 def celery_settings(redis_url: str) -> dict[str, Any]:
     """Celery's configuration for one Redis address."""
     url = broker_url(redis_url)
-    return {"broker_url": url, "result_backend": url, **RESULTS, **SETTINGS}
+    settings = {"broker_url": url, "result_backend": url, **RESULTS, **SETTINGS}
+    if url.startswith("rediss://"):
+        # Without them Celery asks for no certificate (broker) or refuses (results).
+        settings |= {"broker_use_ssl": VERIFIED, "redis_backend_use_ssl": VERIFIED}
+    return settings
 
 
 def make_app(redis_url: str) -> Celery:
