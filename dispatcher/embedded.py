@@ -7,7 +7,10 @@ keeps its data in a directory of its own. Others on this machine find it there.
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -60,7 +63,8 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start and leave a note for others on this machine."""
         try:
-            self._server.start(timeout=30)
+            with _deaf_to_ctrl_c():
+                self._server.start(timeout=30)
         except ValkeyServerError as error:
             raise LedgerError(
                 f"the embedded server did not start: {type(error).__name__}; "
@@ -85,6 +89,20 @@ class EmbeddedServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started in here inherits a blocked SIGINT.
+
+    A terminal sends Ctrl-C to the server as well, which would end before those who
+    still have something to tell it. Its holder ends it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _socket_path(directory: Path) -> Path:

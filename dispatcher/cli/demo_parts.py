@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
+from dispatcher.cli.parts import Part
 from dispatcher.embedded import EmbeddedServer
-from dispatcher.errors import DispatchError
 from dispatcher.settings import Settings
 from dispatcher.simulator import Fault, Simulator, SimulatorConfig
 
@@ -26,8 +24,6 @@ from dispatcher.simulator import Fault, Simulator, SimulatorConfig
 _STOP_S: Final = 5.0
 #: The same after Ctrl-C or a failure, when the server may be gone already.
 _HASTE_S: Final = 1.0
-#: Lines of its log that are shown when something failed.
-_TAIL: Final = 20
 
 PROVIDER: Final = SimulatorConfig(
     latency_ms=30, faults={Fault.QUEUE_FULL: 0.03, Fault.SERVER_ERROR: 0.015}
@@ -92,8 +88,8 @@ class Interrupts:
         sys.exit(128 + number)
 
 
-class Worker:
-    """A worker in a process of its own.
+class Worker(Part):
+    """A worker that lives for as long as the `with` block does.
 
     Args:
         environment: All of its environment.
@@ -101,20 +97,10 @@ class Worker:
     """
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._environment = environment
-        self._log = log
+        super().__init__("the worker", ("worker", "--concurrency=2"), environment, log)
 
     def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "dispatcher", "worker", "--concurrency=2"],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C is for the demo alone, which then ends the worker in order.
-                start_new_session=True,
-            )
+        self.start()
         return self
 
     def __exit__(
@@ -123,27 +109,8 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_S if kind is None else _HASTE_S)
-        # Its children are in its session; none may outlive it.
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def check(self) -> None:
-        """Is it alive?
-
-        Raises:
-            DispatchError: It is not.
-        """
-        if (code := self._process.poll()) is not None:
-            raise DispatchError(f"the worker ended by itself with exit code {code}")
-
-    def tail(self) -> list[str]:
-        """The last lines of its log."""
-        with self._log.open(errors="replace") as lines:
-            return [line.rstrip() for line in deque(lines, _TAIL)]
+        self.ask()
+        self.end(_STOP_S if kind is None else _HASTE_S)
 
 
 class Stage:

@@ -14,7 +14,16 @@ import typer
 from typer.main import get_command
 
 from dispatcher import logs
-from dispatcher.cli import demo, exports, flower, reading, running, steering, submit
+from dispatcher.cli import (
+    demo,
+    exports,
+    flower,
+    reading,
+    running,
+    steering,
+    submit,
+    up,
+)
 from dispatcher.cli.failures import CODES, judge
 
 PROGRAM: Final = "dispatcher"
@@ -23,7 +32,7 @@ _DISTRIBUTION: Final = "group-dispatcher"
 #: Plain help: it reads the same on a terminal, in a pipe and in a bug report.
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-for module in (demo, submit, reading, exports, steering, running, flower):
+for module in (demo, up, submit, reading, exports, steering, running, flower):
     module.add_to(app)
 
 

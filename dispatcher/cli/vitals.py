@@ -1,0 +1,72 @@
+"""Signs of life in Redis: reads them, judges nothing, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from dispatcher.embedded import ledger_address, redis_address
+from dispatcher.ledger.calls import HEARTBEAT_MS
+from dispatcher.ledger.connection import connect, faults
+from dispatcher.ledger.keys import CELERY_PREFIX, key
+from dispatcher.queue import QUEUE
+from dispatcher.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who could send, and what waits for them.
+
+    Attributes:
+        children: Worker processes whose heart beats.
+        at_work: Those of them in a shift.
+        ready: Campaigns with something to send now.
+        wake_ups: Celery messages that wait in the broker's queue.
+    """
+
+    children: int
+    at_work: int
+    ready: int
+    wake_ups: int
+
+
+def crew(settings: Settings) -> Crew:
+    """Look at workers and queues.
+
+    Raises:
+        ConfigError: No Redis is set, and no embedded server runs.
+        LedgerError: Redis cannot serve.
+    """
+    children, at_work, ready = _workers(ledger_address(settings))
+    return Crew(children, at_work, ready, _waiting(redis_address(settings)))
+
+
+def _workers(url: str) -> tuple[int, int, int]:
+    with faults(), connect(url) as client:
+        seconds, micros = _any(client.time())
+        alive = f"({seconds * 1000 + micros // 1000 - HEARTBEAT_MS}"
+        pipe = client.pipeline(transaction=False)
+        pipe.zcount(key("children"), alive, "+inf")
+        pipe.zcount(key("shifts"), alive, "+inf")
+        pipe.zcard(key("ready"))
+        children, at_work, ready = pipe.execute()
+    return children, at_work, ready
+
+
+def _waiting(url: str) -> int:
+    with faults(), connect(url) as client:
+        return int(_any(client.llen(CELERY_PREFIX + QUEUE)))
+
+
+def _any(reply: Any) -> Any:  # noqa: ANN401 - redis-py types both of its clients at once
+    return reply
+
+
+def plain_address(url: str) -> str:
+    """An address without user, password and whatever else it may hold."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme in ("unix", "redis+socket"):
+        return f"{parts.scheme}://{parts.path}"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
