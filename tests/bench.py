@@ -284,50 +284,74 @@ class Bench:
     def _faults(self, id_: str) -> Iterator[str]:
         for difference in books.verify(self.ledger, id_).differences:
             yield f"{id_}: {difference}"
+        lists = self._lists(id_)
         row = self.row(id_)
-        due = self.ledger.due_groups(row)
         for group in self.ledger.groups(row):
             record = group.record
-            faults = self._misplaced(row, group.group, record, group.group in due)
+            faults = _misplaced(row, group.group, record, lists)
             yield from (f"{id_} {group.group} {record.state.word}: {f}" for f in faults)
-        yield from (f"{id_}: {fault}" for fault in self._unreachable(row, due))
+        yield from (f"{id_}: {fault}" for fault in _unreachable(row, lists))
 
-    def _misplaced(
-        self,
-        row: CampaignRow,
-        group: int,
-        record: Record,
-        queued: bool,  # noqa: FBT001 - three facts about one group
-    ) -> Iterator[str]:
-        """Is the group in every list it should be in, and in no other?"""
-        fresh = record.state == GroupState.PENDING and group >= row.cursor
-        waits = record.state in (GroupState.PENDING, GroupState.RETRY) and not fresh
-        if waits != queued:
-            yield "not in the queue" if waits else "in the queue"
-        name = f"{row.id}|{group}"
-        unknown = record.state == GroupState.UNKNOWN
-        if unknown != (self.redis.zscore(key("unknown"), name) is not None):
-            yield "not among the unknown" if unknown else "among the unknown"
-        if record.state in (GroupState.CLAIMED, GroupState.SENDING):
-            if not self.redis.sismember(key("claim", record.tail), name):
-                yield "in nobody's claim"
-            if self.redis.zscore(key("leases"), record.tail) is None:
-                yield "under no lease"
+    def _lists(self, id_: str) -> Lists:
+        pipe = self.redis.pipeline(transaction=False)
+        for name in ("ready", "later", "unknown", "leases"):
+            pipe.zrange(key(name), 0, -1)
+        pipe.zrange(key("due", self.row(id_).load), 0, -1)
+        *members, due = pipe.execute()
+        ready, later, unknown, leases = ({m.decode() for m in ms} for ms in members)
+        tokens = sorted(leases)
+        for token in tokens:
+            pipe.smembers(key("claim", token))
+        claims = {
+            (token, name.decode())
+            for token, names in zip(tokens, pipe.execute(), strict=True)
+            for name in names
+        }
+        return Lists(ready, later, unknown, leases, {int(g) for g in due}, claims)
 
-    def _unreachable(self, row: CampaignRow, due: set[int]) -> Iterator[str]:
-        """Will a claim find the campaign, now or later?"""
-        ready = self.redis.zscore(key("ready"), row.id) is not None
-        later = self.redis.zscore(key("later"), row.id) is not None
-        if ready and later:
-            yield "both ready and later"
-        if row.state == CampaignState.RUNNING:
-            if (row.cursor < row.groups or due) and not (ready or later):
-                yield "work to do, but in no queue"
-        elif row.state == CampaignState.SCHEDULED:
-            if not later:
-                yield "scheduled, but not for later"
-        elif ready or later:
-            yield f"{row.state}, but in a queue"
+
+@dataclass(frozen=True)
+class Lists:
+    """Where a group or a campaign can be found by whoever moves it on."""
+
+    ready: set[str]
+    later: set[str]
+    unknown: set[str]
+    leases: set[str]
+    due: set[int]
+    claims: set[tuple[str, str]]
+
+
+def _misplaced(
+    row: CampaignRow, group: int, record: Record, lists: Lists
+) -> Iterator[str]:
+    """Is the group in every list it should be in, and in no other?"""
+    fresh = record.state == GroupState.PENDING and group >= row.cursor
+    waits = record.state in (GroupState.PENDING, GroupState.RETRY) and not fresh
+    if waits != (group in lists.due):
+        yield "not in the queue" if waits else "in the queue"
+    name = f"{row.id}|{group}"
+    unknown = record.state == GroupState.UNKNOWN
+    if unknown != (name in lists.unknown):
+        yield "not among the unknown" if unknown else "among the unknown"
+    reserved = record.state in (GroupState.CLAIMED, GroupState.SENDING)
+    if reserved and (record.tail, name) not in lists.claims:
+        yield "in no claim under a lease"
+
+
+def _unreachable(row: CampaignRow, lists: Lists) -> Iterator[str]:
+    """Will a claim find the campaign, now or later?"""
+    ready, later = row.id in lists.ready, row.id in lists.later
+    if ready and later:
+        yield "both ready and later"
+    if row.state == CampaignState.RUNNING:
+        if (row.cursor < row.groups or lists.due) and not (ready or later):
+            yield "work to do, but in no queue"
+    elif row.state == CampaignState.SCHEDULED:
+        if not later:
+            yield "scheduled, but not for later"
+    elif ready or later:
+        yield f"{row.state}, but in a queue"
 
 
 def ticket(

@@ -73,8 +73,8 @@ def test_call(call: Call[Any], arguments: list[object]) -> None:
 
 
 def test_every_script_has_a_call() -> None:
-    """No script without a call, no call without a script."""
-    assert {call.script for call, _ in CALLS} == set(NAMES)
+    """No script without a call, no call without a script; doubts have their own."""
+    assert {call.script for call, _ in CALLS} == set(NAMES) - {"doubt"}
 
 
 @pytest.mark.parametrize("name", NAMES)
