@@ -19,6 +19,8 @@ that died are never seen again.
     leases                  zset    claim token by end of its lease (ms)
     claim:{token}           set     id|group reserved under the token
     unknown                 zset    id|group by time it became unknown (ms)
+    doubts                  zset    id|group|serial|gate time by next look (ms)
+    reconciler              string  the child that looks for them (lease)
     locks                   zset    hash of sender and members, by expiry (ms)
     buckets                 hash    bucket name -> level and time
     throttle                hash    the pause that 429 answers asked for
@@ -55,6 +57,8 @@ PATTERNS: Final = MappingProxyType(
         "leases": PREFIX + "leases",
         "claim": PREFIX + "claim:%s",
         "unknown": PREFIX + "unknown",
+        "doubts": PREFIX + "doubts",
+        "reconciler": PREFIX + "reconciler",
         "locks": PREFIX + "locks",
         "buckets": PREFIX + "buckets",
         "throttle": PREFIX + "throttle",

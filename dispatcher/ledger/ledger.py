@@ -7,6 +7,7 @@ loop. Both run the same scripts. Neither ever repeats a call by itself.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from types import TracebackType
@@ -275,10 +276,16 @@ def _member_chunk(
 
 
 class AsyncLedger:
-    """What a worker child's event loop needs of the ledger."""
+    """What a worker child's event loop needs of the ledger.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: Address of the Redis primary.
+        clock: For tests only; production uses Redis's own clock.
+    """
+
+    def __init__(self, url: str, *, clock: Clock = _server_clock) -> None:
         self._redis = connection.connect_async(url)
+        self._clock = clock
 
     async def aclose(self) -> None:
         """Give the connections back."""
@@ -287,7 +294,7 @@ class AsyncLedger:
     async def run(self, call: Call[T]) -> T:
         """Carry out one script."""
         with connection.faults():
-            arguments = _evalsha(call, None)
+            arguments = _evalsha(call, self._clock())
             try:
                 return call.read(await self._evalsha(arguments))
             except NoScriptError:
@@ -312,6 +319,16 @@ class AsyncLedger:
         if raw is None:
             raise UnknownCampaign(f"no campaign has the id {id!r}")
         return str(raw, "utf-8")
+
+    async def look_again(self, doubt: str, at_ms: float) -> None:
+        """Look for a doubt later; nothing when it is not on the list any more."""
+        with connection.faults():
+            await self._redis.zadd(key("doubts"), {doubt: math.ceil(at_ms)}, xx=True)
+
+    async def drop_doubt(self, doubt: str) -> None:
+        """Look for a doubt no more."""
+        with connection.faults():
+            await self._redis.zrem(key("doubts"), doubt)
 
 
 def in_chunks(groups: Iterable[Members]) -> Iterator[list[Members]]:
