@@ -15,8 +15,9 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from dispatcher import (
     AsyncDispatcher,
@@ -73,6 +74,12 @@ async def tell(_: Request, error: Exception) -> JSONResponse:
 
 for kind in STATUS:
     app.add_exception_handler(kind, tell)
+
+
+@app.exception_handler(ClientDisconnect)
+async def gone(_: Request, __: Exception) -> Response:
+    """Nobody is left to answer, nothing was submitted: no reason for a traceback."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def lines(request: Request) -> AsyncIterator[str]:

@@ -235,6 +235,37 @@ def test_fastapi_takes_back_what_breaks_off() -> None:
 
 
 @pytest.mark.usefixtures("settings")
+def test_fastapi_takes_back_what_its_client_left() -> None:
+    """A client that goes away half-way leaves no campaign, and no error."""
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": "/campaigns/left",
+        "query_string": b"message=open-house",
+        "headers": [],
+    }
+    received: Iterator[dict[str, Any]] = iter(
+        [
+            {"type": "http.request", "body": _plain(9_000), "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> dict[str, Any]:
+        return next(received)
+
+    async def send(_: object) -> None:
+        pass
+
+    async def work(client: httpx.AsyncClient) -> int:
+        await fastapi_app(scope, receive, send)
+        return (await client.get("/campaigns/left")).status_code
+
+    assert with_fastapi(work) == 404
+    assert not list(received)
+
+
+@pytest.mark.usefixtures("settings")
 def test_fastapi_tells_what_is_wrong() -> None:
     """Each kind of error by its status, before any line of results."""
 
