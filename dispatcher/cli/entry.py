@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from types import FrameType
 from typing import Annotated, Final, NoReturn
 
@@ -16,6 +17,7 @@ from typer.main import get_command
 from dispatcher import logs
 from dispatcher.cli import (
     demo,
+    doctor,
     exports,
     flower,
     reading,
@@ -23,17 +25,24 @@ from dispatcher.cli import (
     steering,
     submit,
     up,
+    watch,
 )
+from dispatcher.cli.examples import add_examples
 from dispatcher.cli.failures import CODES, judge
 
 PROGRAM: Final = "dispatcher"
 _DISTRIBUTION: Final = "group-dispatcher"
 
 #: Plain help: it reads the same on a terminal, in a pipe and in a bug report.
-app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
+app: Final = typer.Typer(rich_markup_mode=None)
 
-for module in (demo, up, submit, reading, exports, steering, running, flower):
+_FAMILIES: Final = (
+    *(demo, up, submit, reading, watch, exports),
+    *(steering, running, flower, doctor),
+)
+for module in _FAMILIES:
     module.add_to(app)
+add_examples(app.registered_commands)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
@@ -96,6 +105,9 @@ def _let_go_of_stdout() -> None:
 def main() -> NoReturn:
     """Run as a program."""
     logs.configure("console", "warning")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a letter gets a question mark, not a traceback.
+        sys.stdout.reconfigure(errors="replace")
     # What a command leaves half-done is cleared away, as after Ctrl-C.
     signal.signal(signal.SIGTERM, _leave)
     sys.exit(run(sys.argv[1:]))

@@ -58,7 +58,12 @@ def tell_json(value: object) -> None:
 
 def watched() -> bool:
     """Whether a person looks on: only then is anything shown that moves."""
-    return sys.stderr.isatty()
+    return can_move(sys.stderr)
+
+
+def can_move(stream: TextIO) -> bool:
+    """Whether a picture on it can be replaced by the next."""
+    return stream.isatty() and not console(stream).is_dumb_terminal
 
 
 @contextmanager
@@ -67,7 +72,8 @@ def busy(what: str) -> Iterator[None]:
     if not watched():
         yield
         return
-    with console(sys.stderr).status(what):
+    screen = console(sys.stderr)
+    with screen.status(what, spinner="line" if screen.options.ascii_only else "dots"):
         yield
 
 

@@ -52,7 +52,7 @@ def up(
         ),
     ] = 0,
 ) -> None:
-    """Start everything on this machine, and leave it running until Ctrl-C.
+    """Start everything on this machine, until Ctrl-C.
 
     A server (unless $DISPATCHER_REDIS_URL names one), a provider that only pretends
     (unless an account and its credentials are set), workers, and Flower. Campaigns stay

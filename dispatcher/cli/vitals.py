@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
+
+from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.ledger.calls import HEARTBEAT_MS
 from dispatcher.ledger.connection import connect, faults
@@ -57,6 +61,34 @@ def _workers(url: str) -> tuple[int, int, int]:
 def _waiting(url: str) -> int:
     with faults(), connect(url) as client:
         return int(_any(client.llen(CELERY_PREFIX + QUEUE)))
+
+
+def inspect(url: str, clock: Callable[[], float]) -> RedisFacts:
+    """What a server says about itself.
+
+    Args:
+        url: Where it is.
+        clock: This machine's, in seconds since the epoch.
+
+    Raises:
+        LedgerError: It does not answer.
+    """
+    with faults(), connect(url) as client:
+        client.ping()
+        before = clock()
+        seconds, micros = _any(client.time())
+        middle = (before + clock()) / 2
+        info = _any(client.info("all"))
+        return RedisFacts(info, _config(client), seconds + micros / 1e6 - middle)
+
+
+def _config(client: redis.Redis) -> dict[str, str] | None:
+    try:
+        answer = _any(client.config_get("appendfsync"))
+    except redis.ResponseError:
+        # Managed servers forbid it.
+        return None
+    return {str(name): str(value) for name, value in answer.items()}
 
 
 def _any(reply: Any) -> Any:  # noqa: ANN401 - redis-py types both of its clients at once

@@ -30,6 +30,13 @@ _MOVING: Final = ("pending", "claimed", "sending")
 _STEP: Final = 10_000
 
 
+class Looked(Protocol):
+    """Something that can be looked at again and again."""
+
+    def progress(self) -> Progress:
+        """Where it stands now."""
+
+
 class Show(Protocol):
     """Something that a campaign's progress is shown on."""
 
@@ -38,7 +45,7 @@ class Show(Protocol):
 
 
 def looks(
-    run: Run,
+    run: Looked,
     *,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,

@@ -1,0 +1,50 @@
+"""An example or two for every command, shown at the end of its help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from typer.models import CommandInfo
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "demo": ("dispatcher demo --recipients 5000",),
+    "up": (
+        "dispatcher up",
+        "DISPATCHER_ACCOUNT_RATE=50 dispatcher up --workers 2",
+    ),
+    "submit": (
+        'dispatcher submit families.csv --sender +19195551212 --text "Hello"',
+        'dispatcher submit - --text "Hello" --id fair --dry-run < numbers.txt',
+    ),
+    "status": ("dispatcher status", "dispatcher status open-house --json"),
+    "watch": ("dispatcher watch open-house",),
+    "verify": ("dispatcher verify open-house",),
+    "results": (
+        "dispatcher results open-house --output results.csv",
+        "dispatcher results open-house --by recipient --state failed",
+    ),
+    "pause": ("dispatcher pause open-house",),
+    "resume": ("dispatcher resume open-house",),
+    "cancel": ("dispatcher cancel open-house",),
+    "retry": ("dispatcher retry open-house --failed",),
+    "resolve": (
+        "dispatcher resolve open-house 17 --sent 1589228074636lm4k2je7j7jklbn2",
+        "dispatcher resolve open-house 17 --not-sent",
+    ),
+    "worker": ("dispatcher worker --concurrency 4",),
+    "simulator": ("dispatcher simulator --port 8080 --fault 429=0.1",),
+    "flower": ("dispatcher flower --port 5555",),
+    "doctor": ("dispatcher doctor", "dispatcher doctor --json"),
+}
+
+
+def add_examples(commands: Iterable[CommandInfo]) -> None:
+    """Show each command's examples below its help."""
+    for command in commands:
+        name = str(command.name or getattr(command.callback, "__name__", ""))
+        if lines := EXAMPLES.get(name):
+            # The mark keeps the lines as they are.
+            command.epilog = "\b\n" + "\n".join(
+                ["Examples:", *(f"  {x}" for x in lines)]
+            )
