@@ -31,7 +31,8 @@ lint: $(READY) ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests
+	$(BIN)/mypy tests examples
+	cd tests/typing && ../../$(BIN)/mypy --config-file= --strict --cache-dir=../../.mypy_cache/user api.py
 
 format: $(READY) ## rewrite the files as the formatter wants them
 	$(BIN)/ruff format .

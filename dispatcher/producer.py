@@ -221,12 +221,12 @@ class Producer:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         committed = "" if order.dry_run else self._begin(order)
         rejections = RejectionsFile(self._directory / f"{order.id}-rejections.csv")
+        load = Load(order, self._directory, rejections)
         try:
             with rejections:
-                load = Load(order, self._directory, rejections)
                 existing = self._load(load, order, committed)
         except BaseException:
-            self._forget(order)
+            self._forget(load, order)
             raise
         return Submission(
             id=order.id,
@@ -242,10 +242,11 @@ class Producer:
     def _begin(self, order: Order) -> str:
         return self._ledger.run(calls.begin(order.id, LOAD_TTL_S))
 
-    def _forget(self, order: Order) -> None:
-        """Leave no campaign behind that never was one; its chunks expire."""
+    def _forget(self, load: Load, order: Order) -> None:
+        """Leave nothing behind of a campaign that never was one."""
         with suppress(LedgerError):
             if not order.dry_run:
+                self._ledger.drop_chunks(load.nonce, load.chunks)
                 self._ledger.run(calls.forget(order.id))
 
     def _load(self, load: Load, order: Order, committed: str) -> bool:

@@ -116,7 +116,8 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
 
 def make_app(redis_url: str) -> Celery:
     """A Celery application that both sides can use."""
-    app = Celery("dispatcher")
+    # Not the current app: the host may be a Celery application of its own.
+    app = Celery("dispatcher", set_as_current=False)
     app.conf.update(celery_settings(redis_url))
     _prepare_flower()
     return app
