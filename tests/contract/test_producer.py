@@ -339,7 +339,7 @@ def test_strict_and_clean(submit: Submit) -> None:
 
 def test_strict_counts_the_rows(submit: Submit) -> None:
     """How many of how many, and no number."""
-    with pytest.raises(ListRejected, match="^2 of 5 rows would be left out"):
+    with pytest.raises(ListRejected, match=r"^2 of 5 rows would be left out"):
         submit(replace(order(), strict=True))
 
 
