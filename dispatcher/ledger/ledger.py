@@ -127,10 +127,16 @@ class Ledger:
             pipe.execute()
 
     def drop_chunks(self, load: str, count: int) -> None:
-        """Remove a load that will not be committed."""
+        """Remove a load that will not be committed.
+
+        One that was committed stays, for a commit may have run though its reply got
+        lost: it took the expiry from the chunks, and only what expires goes.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        for number in range(count):
+            pipe.expire(key("groups", load, number), 0, xx=True)
         with connection.faults():
-            for number in range(count):
-                self._redis.unlink(key("groups", load, number))
+            pipe.execute()
 
     # -- reading -----------------------------------------------------------
 
