@@ -106,6 +106,13 @@ def test_renewed_and_dropped(bench: Bench) -> None:
     assert bench.redis.keys() == []
 
 
+def test_what_is_committed_is_not_dropped(bench: Bench) -> None:
+    """Whoever did not hear of its commit may try to drop the load: it stays whole."""
+    bench.load(groups=300)
+    bench.ledger.drop_chunks("load-c", 3)
+    bench.check()
+
+
 def test_dead_loads_are_not_listed(bench: Bench) -> None:
     """A load that died is listed while it may go on, and not once it expired."""
     bench.load("a")

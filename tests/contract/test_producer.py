@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from dispatcher.errors import (
 )
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import LOAD_TTL_S
+from dispatcher.ledger.scripts import Call
 from dispatcher.producer import Order, Producer, Submission, check_id, new_id
 from dispatcher.recipients import Row, read_recipients
 from tests.bench import Bench
@@ -307,6 +309,33 @@ def test_a_long_load_is_renewed(
     submit(order(slow(), changed(group_size=10)))
     assert min(seen) > 1000
     assert submit.bench.row().groups == 4500
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_the_commit_s_reply_is_lost(
+    submit: Submit,
+    monkeypatch: pytest.MonkeyPatch,
+    ran: bool,  # noqa: FBT001
+) -> None:
+    """Committed or not, nobody knows: what was committed keeps every chunk."""
+    run = submit.bench.ledger.run
+
+    def lossy(call: Call[Any]) -> object:
+        if call.script != "commit":
+            return run(call)
+        if ran:
+            run(call)
+        raise LedgerUnreachable("the reply got lost")
+
+    monkeypatch.setattr(submit.bench.ledger, "run", lossy)
+    with pytest.raises(LedgerUnreachable):
+        submit(order())
+    monkeypatch.setattr(submit.bench.ledger, "run", run)
+    assert list(submit.chunks().values()) == ([-1] if ran else [])
+    assert submit(order()).existing == ran
+    submit.bench.loaded.append("c")
+    submit.bench.check()
+    assert submit.bench.claimed() == [("c", 0)]
 
 
 def test_redis_is_away(tmp_path: Path, bench: Bench) -> None:
