@@ -16,8 +16,7 @@ from dispatcher.cli.account import Answer, ask, lacking
 from dispatcher.cli.findings import Finding, Level
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.cli.options import AsJson
-from dispatcher.cli.screen import busy, count, say, show, tell_json
-from dispatcher.cli.up import short
+from dispatcher.cli.screen import busy, count, say, short, show, tell_json
 from dispatcher.cli.vitals import crew, inspect, plain_address
 from dispatcher.client import Dispatcher
 from dispatcher.embedded import ledger_address, redis_address

@@ -61,7 +61,7 @@ def rates(settings: Settings, *, running: Note | None = None) -> Finding:
     if rate is None:
         advice = "set DISPATCHER_ACCOUNT_RATE, or the provider refuses what is too fast"
         return Finding("warning", "rate", "not limited", advice)
-    told = f"{rate:,g} units/s for the account"
+    told = f"{rate:,g} unit{'' if rate == 1 else 's'}/s for the account"
     if settings.sender_rate:
         told += f", {settings.sender_rate:,g} for each sender"
     if "account_rate" in settings.model_fields_set:

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -15,7 +14,7 @@ from dispatcher.cli import up_note
 from dispatcher.cli.account import lacking
 from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.options import option
-from dispatcher.cli.screen import count, grid, remark, say, show
+from dispatcher.cli.screen import count, grid, remark, say, short, show
 from dispatcher.cli.up_note import Note
 from dispatcher.cli.up_system import Plan, Signals, System
 from dispatcher.cli.vitals import crew, plain_address
@@ -186,7 +185,7 @@ def _tell(system: System, settings: Settings, plan: Plan, missing: str) -> None:
     for line in _next_steps(system, settings):
         say(f"  {line}")
     say()
-    say("Ctrl-C ends everything; campaigns stay, and go on with the next `up`.")
+    say("Ctrl-C ends everything. Campaigns stay for the next time.")
 
 
 def _places(
@@ -199,24 +198,29 @@ def _places(
         yield "", system.simulator
     else:
         yield "provider", f"REAL: {settings.base_url}"
+        if not settings.application_id:
+            yield "", "BW_APPLICATION_ID is not set: submit needs --application"
     processes = count(plan.concurrency, "process").replace("processs", "processes")
     yield (
         "workers",
         f"{plan.workers}, with {processes}" + (" each" * (plan.workers > 1)),
     )
-    yield "rate", _rate(settings)
+    yield "rate", _rate(settings, simulated=bool(system.simulator))
     yield "Flower", system.flower or "not started"
     yield "data", short(settings.data_path)
     yield "logs", short(system.logs)
 
 
-def _rate(settings: Settings) -> str:
+def _rate(settings: Settings, *, simulated: bool) -> str:
     if settings.account_rate is None:
         return "not limited (DISPATCHER_ACCOUNT_RATE=none)"
-    told = f"at most {settings.account_rate:,g} units/s"
+    rate = settings.account_rate
+    told = f"at most {rate:,g} unit{'' if rate == 1 else 's'}/s"
     if "account_rate" in settings.model_fields_set:
         return told
-    return f"{told}; for more: DISPATCHER_ACCOUNT_RATE=50 dispatcher up"
+    if simulated:
+        return f"{told}; for more: DISPATCHER_ACCOUNT_RATE=50 dispatcher up"
+    return f"{told}; set DISPATCHER_ACCOUNT_RATE to what you were granted"
 
 
 def _next_steps(system: System, settings: Settings) -> Iterator[str]:
@@ -227,8 +231,9 @@ def _next_steps(system: System, settings: Settings) -> Iterator[str]:
     if system.simulator:
         sample = settings.data_path / "sample.csv"
         write_list(sample, _SAMPLE)
-        words = f"{short(sample)} --sender {settings.number or '+19195550100'}"
-        yield f'dispatcher submit {words} --text "Hello!" --id sample'
+        sender = settings.number or "+19195550100"
+        yield f"dispatcher submit {short(sample)} \\"
+        yield f'  --sender {sender} --text "Hello!" --id sample'
         id_ = "sample"
     else:
         yield "dispatcher submit LIST --dry-run \\"
@@ -237,10 +242,3 @@ def _next_steps(system: System, settings: Settings) -> Iterator[str]:
     yield f"dispatcher watch {id_}"
     yield f"dispatcher results {id_}"
     yield "dispatcher doctor"
-
-
-def short(path: Path) -> str:
-    """The path as people write it."""
-    path = path.resolve()
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

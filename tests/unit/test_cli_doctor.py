@@ -223,7 +223,7 @@ def test_what_is_missing_is_named(fields: dict[str, Any], missing: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "level", "words"),
     [
-        ({}, "warning", "1 units/s for the account, the default"),
+        ({}, "warning", "1 unit/s for the account, the default"),
         ({"account_rate": None}, "warning", "not limited"),
         ({"account_rate": 50.0}, "ok", "50 units/s for the account"),
         ({"account_rate": 50.0, "sender_rate": 2.0}, "ok", "2 for each sender"),
