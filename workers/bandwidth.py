@@ -1,16 +1,19 @@
-"""The provider client: one message in, one outcome out.
+"""The provider client: one message in, one outcome out; and what it has received.
 
 Bandwidth's v2 `messages` call for groups, with Basic or OAuth2 credentials. `send`
 writes at most once: it never retries, never follows a redirect, and raises nothing
-but what its `before_write` raises and cancellation. No credential, number or text
+but what its `before_write` raises and cancellation. `search` asks which messages the
+provider received; it raises nothing but cancellation. No credential, number or text
 gets into a repr or an error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
@@ -19,6 +22,19 @@ from dispatcher.errors import ConfigError
 from workers.credentials import Credentials
 from workers.judgement import from_answer, from_error
 from workers.outcomes import Kind, Outcome
+from workers.search import (
+    BAD_PAGE,
+    MAX_PAGES,
+    NotMade,
+    Page,
+    Query,
+    Searched,
+    Unavailable,
+    not_made,
+    read_page,
+    read_pages,
+)
+from workers.skew import Skew
 from workers.tokens import Tokens
 from workers.transport import Transport
 
@@ -36,6 +52,13 @@ _USER_AGENT: Final = f"group-dispatcher/{_VERSION}".encode()
 #: Seconds until a connection must stand, and as long again to wait for a free one.
 #: Nothing has left before that, so a short limit costs nothing.
 _CONNECT_S: Final = 5.0
+
+#: Seconds one search may take, all its pages together. Must stay well below the
+#: reconciler's lease (30 s).
+SEARCH_S: Final = 15.0
+#: Connections for searches. They are apart from those for sends: a slow search must
+#: never make a send wait.
+SEARCH_CONNECTIONS: Final = 8
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -92,15 +115,19 @@ class _Gate:
 
 
 class Bandwidth:
-    """Sends messages of one account.
+    """Sends messages of one account, and finds them again.
 
     Args:
         base_url: The part before `/users`.
         credentials: The account and the way into it.
         transport: Carries the requests; closed with this client.
+        search_transport: Carries the searches instead; closed likewise.
         deadline: Seconds from the write of a request to its complete answer. What
             comes before the write has limits of its own: a request written with
             little time left to wait for its answer would end as unknown.
+
+    Attributes:
+        skew: How far the provider's clock is ahead, as its answers tell.
 
     Raises:
         ConfigError: An address is not a URL.
@@ -113,11 +140,14 @@ class Bandwidth:
         credentials: Credentials,
         transport: httpx.AsyncBaseTransport,
         deadline: float,
+        search_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         account = quote(credentials.account_id, safe="")
         self._url = _url(f"{base_url.rstrip('/')}/users/{account}/messages")
         self._headers = _headers(credentials.basic)
         self._transport = transport
+        self._search_transport = search_transport or transport
+        self.skew = Skew()
         patience = min(_CONNECT_S, deadline)
         self._limits = {
             "timeout": {"connect": patience, "pool": patience},
@@ -142,6 +172,7 @@ class Bandwidth:
             base_url=settings.base_url,
             credentials=Credentials.from_settings(settings),
             transport=transport or Transport(size=settings.slots),
+            search_transport=transport or Transport(size=SEARCH_CONNECTIONS),
             deadline=settings.http_deadline,
         )
 
@@ -165,11 +196,22 @@ class Bandwidth:
         outcome = await self._post(message, headers, _Gate(before_write))
         return self._tokens.judged(token, outcome)
 
+    async def search(self, query: Query) -> Searched:
+        """Ask which messages the provider has received."""
+        try:
+            async with asyncio.timeout(SEARCH_S):
+                return await self._search(query)
+        except TimeoutError:
+            return Unavailable("timeout")
+
     async def aclose(self) -> None:
-        """Close idle connections; call it when no send is under way."""
+        """Close idle connections; call it when nothing is under way."""
         if self._tokens:
             await self._tokens.aclose()
         await self._transport.aclose()
+        await self._search_transport.aclose()
+
+    # -- sending -----------------------------------------------------------
 
     async def _post(
         self, message: Message, headers: httpx.Headers, gate: _Gate
@@ -196,7 +238,61 @@ class Bandwidth:
             if error is gate.refusal:
                 raise
             return from_error(error, permitted=gate.passed)
-        return from_answer(response.status_code, response.headers, content)
+        outcome = from_answer(response.status_code, response.headers, content)
+        self.skew.learn(outcome.time)
+        return outcome
+
+    # -- searching ---------------------------------------------------------
+
+    async def _search(self, query: Query) -> Searched:
+        parameters = query.parameters()
+        pages: list[Page] = []
+        while len(pages) < MAX_PAGES:
+            page = await self._page(parameters)
+            if not isinstance(page, Page):
+                return page
+            pages.append(page)
+            if page.next is None or page.next == parameters.get("pageToken"):
+                break
+            parameters["pageToken"] = page.next
+        return read_pages(pages, query.sender)
+
+    async def _page(self, parameters: dict[str, str]) -> Page | NotMade:
+        """One page; a token that has run out is replaced once."""
+        url = self._url.copy_with(query=urlencode(parameters).encode())
+        outcome, page = await self._asked(url)
+        if outcome.kind is Kind.TOKEN_REFRESHED:
+            outcome, page = await self._asked(url)
+        if outcome.kind is not Kind.ACCEPTED:
+            return not_made(outcome)
+        return page or BAD_PAGE
+
+    async def _asked(self, url: httpx.URL) -> tuple[Outcome, Page | None]:
+        """What became of one request; ACCEPTED means that it was answered with 200."""
+        if self._tokens is None:
+            return await self._got(url, self._headers)
+        token = await self._tokens.get()
+        if isinstance(token, Outcome):
+            return token, None
+        outcome, page = await self._got(url, _headers(token.authorization))
+        return self._tokens.judged(token, outcome), page
+
+    async def _got(
+        self, url: httpx.URL, headers: httpx.Headers
+    ) -> tuple[Outcome, Page | None]:
+        request = httpx.Request("GET", url, headers=headers, extensions=self._limits)
+        try:
+            response = await self._search_transport.handle_async_request(request)
+            content = await _content(response)
+        except Exception as error:  # noqa: BLE001 - becomes an outcome, by table
+            return from_error(error, permitted=False), None
+        if response.status_code == httpx.codes.OK:
+            return Outcome(Kind.ACCEPTED, "200"), read_page(content)
+        outcome = from_answer(response.status_code, response.headers, content)
+        if outcome.kind is Kind.ACCEPTED:
+            # 202 says nothing about a search.
+            outcome = replace(outcome, kind=Kind.UNKNOWN)
+        return outcome, None
 
 
 async def _content(response: httpx.Response) -> bytes:
