@@ -36,15 +36,21 @@ local function list(member, unknown_at)
   redis.call('ZADD', KEY.doubts, 'NX', whole(unknown_at + delay_ms), name)
 end
 
--- Inclusive: more may become unknown in the millisecond that was read last.
-local page = redis.call('ZRANGEBYSCORE', KEY.unknown, whole(since), '+inf',
-                        'WITHSCORES', 'LIMIT', 0, PAGE)
-for at = 1, #page, 2 do list(page[at], tonumber(page[at + 1])) end
-local more = #page == 2 * PAGE
-if #page > 0 then
-  local last = tonumber(page[#page])
-  -- A whole page of one millisecond: pass on, or the rest would never be read.
-  since = (more and last == since) and last + 1 or last
+local function list_all(first, last, ...)
+  local found = redis.call('ZRANGEBYSCORE', KEY.unknown, first, last, 'WITHSCORES', ...)
+  for at = 1, #found, 2 do list(found[at], tonumber(found[at + 1])) end
+  return #found / 2, found[#found]
+end
+
+local count, last = list_all(whole(since), '+inf', 'LIMIT', 0, PAGE)
+local more = count == PAGE
+if more then
+  -- The rest of its last millisecond, too: the next page begins after that.
+  list_all(last, last)
+  since = tonumber(last) + 1
+elseif last then
+  -- More may become unknown in that same millisecond.
+  since = tonumber(last)
 end
 
 -- Accepted under the only serial it ever had: nothing is left to find.
