@@ -17,6 +17,7 @@ that died are never seen again.
     ready                   zset    campaigns with work now, by turn
     later                   zset    campaigns with work later, by time (ms)
     leases                  zset    claim token by end of its lease (ms)
+    swept                   string  when dead claims were looked for last (ms)
     claim:{token}           set     id|group reserved under the token
     unknown                 zset    id|group by time it became unknown (ms)
     doubts                  zset    id|group|serial|gate time by next look (ms)
@@ -55,6 +56,7 @@ PATTERNS: Final = MappingProxyType(
         "ready": PREFIX + "ready",
         "later": PREFIX + "later",
         "leases": PREFIX + "leases",
+        "swept": PREFIX + "swept",
         "claim": PREFIX + "claim:%s",
         "unknown": PREFIX + "unknown",
         "doubts": PREFIX + "doubts",

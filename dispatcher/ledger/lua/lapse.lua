@@ -7,6 +7,23 @@ local limit, mine = tonumber(ARGV[2]), ARGV[3]
 -- A group that was reserved this often when its worker died is not tried again.
 local POISON = 5
 local returned, lost, poisoned, more = 0, 0, 0, 0
+-- When nobody looked for so long (Redis was away, its clock jumped, no worker ran),
+-- leases could not be renewed either: they last a while longer then, enough for a
+-- child that waits for an answer of the old connection and renews on a new one.
+local GAP_MS, GRACE_MS = 10000, 15000
+
+local function was_away()
+  local last = tonumber(redis.call('GET', KEY.swept) or 0)
+  redis.call('SET', KEY.swept, whole(NOW))
+  return NOW - last > GAP_MS
+end
+
+local function extend_leases()
+  local over = redis.call('ZRANGEBYSCORE', KEY.leases, '-inf', NOW + GRACE_MS)
+  for _, token in ipairs(over) do
+    redis.call('ZADD', KEY.leases, 'XX', whole(NOW + GRACE_MS), token)
+  end
+end
 
 local function give_up(campaign, group, r)
   move(campaign, group, r, 'cancel')
@@ -41,6 +58,11 @@ local function take_back(member, token)
     redis.call('ZADD', KEY.unknown, whole(NOW), member)
     lost = lost + 1
   end
+end
+
+if mine == '' and was_away() then
+  extend_leases()
+  return { 0, 0, 0, 0 }
 end
 
 local tokens = mine ~= '' and { mine }
