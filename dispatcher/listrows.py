@@ -34,6 +34,10 @@ class Row(NamedTuple):
     value: str
     key: str | None = None
 
+    def __repr__(self) -> str:
+        """Where it stands, not what: the value is a phone number."""
+        return f"Row(line={self.line})"
+
 
 class Wanted(NamedTuple):
     """The columns that were asked for; see `find_columns`."""

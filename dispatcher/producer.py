@@ -219,9 +219,9 @@ class Producer:
         """
         check_id(order.id)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        committed = "" if order.dry_run else self._begin(order)
         rejections = RejectionsFile(self._directory / f"{order.id}-rejections.csv")
         load = Load(order, self._directory, rejections)
+        committed = "" if order.dry_run else self._begin(order)
         try:
             with rejections:
                 existing = self._load(load, order, committed)

@@ -46,8 +46,12 @@ class Settings(BaseSettings):
 
     # `default=`, not a positional one: so type checkers that know nothing of pydantic
     # see that every setting may be left out.
-    redis_url: str | None = Field(default=None, alias="DISPATCHER_REDIS_URL")
-    ledger_url: str | None = Field(default=None, alias="DISPATCHER_LEDGER_URL")
+    redis_url: str | None = Field(
+        default=None, alias="DISPATCHER_REDIS_URL", repr=False
+    )
+    ledger_url: str | None = Field(
+        default=None, alias="DISPATCHER_LEDGER_URL", repr=False
+    )
     data_dir: Path = Field(
         default=Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
     )

@@ -7,7 +7,7 @@ Nothing here talks to Redis: a function builds a `Call`; `Ledger.run` or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Literal
 
@@ -120,7 +120,7 @@ class Settlement:
     verdict: Verdict
     lock: bytes = b""
     detail: str = ""
-    sentence: str = ""
+    sentence: str = field(default="", repr=False)
     delay_ms: int = 0
     spent: int = 0
 

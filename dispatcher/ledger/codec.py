@@ -89,7 +89,7 @@ class Record:
         crashes: Claims that lapsed before the gate.
         flags: Bit 0: a further message id is kept (`extra`).
         dropped: Bit mask of members left out of the last send.
-        serial: Number of the last HTTP write; 0 means never written.
+        serial: Number of the last HTTP write, or of one that lapsed unwritten.
         gated_at: Time of the last gate, ms since the epoch; 0 means never.
         tail: Claim token, message id or error code, as the state has it.
     """

@@ -67,7 +67,7 @@ class GroupRow:
     """One group: its number, who is in it, what happened."""
 
     group: int
-    members: Members
+    members: Members = field(repr=False)
     record: Record
 
     @property
@@ -82,7 +82,7 @@ class MemberChunk:
     """One chunk with its records."""
 
     number: int
-    groups: list[Members]
+    groups: list[Members] = field(repr=False)
     records: Mapping[int, Record]
 
     def rows(self, campaign: CampaignRow) -> Iterator[GroupRow]:

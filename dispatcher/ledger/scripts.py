@@ -8,7 +8,7 @@ an event loop (workers); nothing else differs between the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Generic, TypeVar
@@ -33,7 +33,7 @@ class Call(Generic[T]):
     """
 
     script: str
-    arguments: list[Argument]
+    arguments: list[Argument] = field(repr=False)
     read: Callable[[Any], T]
 
 

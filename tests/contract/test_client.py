@@ -157,7 +157,6 @@ def test_what_is_not_submitted(office: Office) -> None:
     assert office.bench.redis.keys() == []
 
 
-@pytest.mark.xfail(reason="Producer.submit begins before it looks at the list's type")
 def test_one_string_is_no_list(office: Office) -> None:
     """A number instead of a list of them: told, and no id is taken by it."""
     with pytest.raises(InvalidInput, match="one string"):

@@ -194,7 +194,6 @@ def test_no_object_shows_anything_private(name: str) -> None:
     assert private(shown(OBJECTS[name])) == []
 
 
-@pytest.mark.xfail(reason="not hidden yet", strict=True)
 @pytest.mark.parametrize("name", LEAKS)
 def test_these_must_not_either(name: str) -> None:
     """Each of them may come into a traceback or a debugger's log."""

@@ -200,7 +200,6 @@ def test_a_number_shows_in_no_repr() -> None:
     assert "9195551212" not in f"{told!r} {told}"
 
 
-@pytest.mark.xfail(reason="Settings shows addresses whole", strict=True)
 @pytest.mark.parametrize(
     "url", ["redis://:s3cret@h/0", "rediss://user:s3cret@h:6380/1"]
 )

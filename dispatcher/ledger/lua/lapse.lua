@@ -32,7 +32,7 @@ local function give_up(campaign, group, r)
 end
 
 local function give_back(campaign, group, r)
-  move(campaign, group, r, r.serial == 0 and 'return_fresh' or 'return_tried')
+  move(campaign, group, r, r.gated_at == 0 and 'return_fresh' or 'return_tried')
   if campaign.state == 'cancelled' then
     campaign[NAME[r.state]] = campaign[NAME[r.state]] - 1
     campaign.cancelled = campaign.cancelled + 1
@@ -49,7 +49,12 @@ local function take_back(member, token)
   local r = record(campaign, group)
   if r.tail ~= token then return end -- settled by proof in the meantime
   if r.state == STATE.claimed then
-    if mine == '' then r.crashes = r.crashes + 1 end
+    if mine == '' then
+      r.crashes = r.crashes + 1
+      -- The next serial is skipped: a holder that was only slow may still ask for it,
+      -- under the very token that claims the group next.
+      r.serial = r.serial + 1
+    end
     if r.crashes >= POISON then give_up(campaign, group, r)
     else give_back(campaign, group, r) end
   elseif r.state == STATE.sending then

@@ -148,7 +148,7 @@ function verdicts.retry(item, r) return unsent(item, r, 'retry') end
 function verdicts.back(item, r)
   if r.tail ~= token then return 0 end
   if r.state == STATE.claimed then
-    waits_again(item, r.serial == 0 and 'return_fresh' or 'return_tried')
+    waits_again(item, r.gated_at == 0 and 'return_fresh' or 'return_tried')
     return 1
   end
   return r.state == STATE.sending and unsent(item, r, 'retry') or 0
