@@ -208,7 +208,9 @@ class Bench:
         return self.run(calls.settle(token, [item]))[0]
 
     def lapse(self, token: str = "") -> Lapsed:
-        """Take back dead claims, or everything under a token."""
+        """Take back dead claims, as a clock that never rested, or all of a token."""
+        if not token:
+            self.redis.set(key("swept"), self.clock.ms)
         return self.run(calls.lapse(token))
 
     def control(

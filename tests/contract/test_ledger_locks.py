@@ -152,7 +152,7 @@ def test_an_expired_lock_is_no_longer_its_own(bench: Bench) -> None:
     bench.clock.forward(HALF_HOUR)
     bench.lapse()
     bench.claim()
-    assert gate(bench, "b") == 0
+    assert gate(bench, "b", 2) == 0
     settle(bench, "a", "hold")
     assert settle(bench, "a", "ask") == 1
     assert locked(bench) == HALF_HOUR

@@ -48,6 +48,7 @@ class Group:
     serial: int = 0
     token: str = ""
     crashes: int = 0
+    gated: bool = False
     due: float = 0
     id: str = ""
     extra: dict[int, str] = field(default_factory=dict)
@@ -149,7 +150,7 @@ class Model:
             return -1
         if self.campaigns[id_].state != "running":
             return -2
-        group.state, group.serial = "sending", serial
+        group.state, group.serial, group.gated = "sending", serial, True
         return 0
 
     # -- settle ------------------------------------------------------------
@@ -180,7 +181,7 @@ class Model:
         if not group.token or group.token != said.token:
             return False
         if group.state == "claimed":
-            after = "retry" if group.serial else "pending"
+            after = "retry" if group.gated else "pending"
             return group.become(after, self.now + said.delay)
         return self._settle(group, replace(said, verdict="retry"))
 
@@ -209,7 +210,8 @@ class Model:
             group.become("unknown")
             return
         group.crashes += crashed
-        after = "retry" if group.serial else "pending"
+        group.serial += crashed
+        after = "retry" if group.gated else "pending"
         group.become("cancelled" if group.crashes >= POISON else after, self.now)
 
     def command(self, id_: str, command: str) -> None:
