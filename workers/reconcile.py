@@ -262,9 +262,9 @@ class Reconciler:
     async def _record(self, verdict: Settlement) -> None:
         (changed,) = await self._ledger.run(calls.settle("", [verdict]))
         if changed:
-            log.warning(
-                "doubt.settled", verdict=verdict.verdict.value, serial=verdict.serial
-            )
+            # Proof is what was hoped for; of the rest a person may want to know.
+            tell = log.info if verdict.verdict is Verdict.ACCEPTED else log.warning
+            tell("doubt.settled", verdict=verdict.verdict.value, serial=verdict.serial)
 
     def _next(self, case: Case, decision: Decision, now: float) -> float | None:
         """When to look for it again. Held or sent again, its message may yet appear."""
