@@ -225,12 +225,18 @@ class Job:
         """Name of the lock on (sender, members)."""
         return member_lock(self.campaign.sender, self.members)
 
+    @property
+    def cost(self) -> int:
+        """Units."""
+        campaign = self.campaign
+        return units(len(self.members), campaign.text, bool(campaign.media))
+
     def ticket(self) -> GateItem:
         """What the gate is asked."""
-        campaign = self.campaign
-        cost = units(len(self.members), campaign.text, bool(campaign.media))
         spent = -1 if self.unsent is None else self.unsent
-        return GateItem(self.id, self.group, self.serial + 1, cost, self.lock, spent)
+        return GateItem(
+            *(self.id, self.group, self.serial + 1, self.cost, self.lock, spent)
+        )
 
     def passed(self) -> None:
         """The gate let it through: a new serial, the one before is in the ledger."""

@@ -81,6 +81,9 @@ class Surroundings(Protocol):
 
     stopping: bool
 
+    def admitted(self, job: Job) -> None:
+        """The gate let a job through; never raises."""
+
     async def pause(self, seconds: float) -> None:
         """Sleep, but not past the child's stop."""
 
@@ -168,6 +171,7 @@ class Sender:
                 raise NotAdmitted(None) from None
             if passed.answer == 0:
                 job.passed()
+                self._around.admitted(job)
                 return passed.asked_at + PERMIT_S
             if not 0 < passed.answer <= PATIENCE_MS:
                 raise NotAdmitted(passed.answer)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import structlog
 
+from dispatcher.campaign import MAX_RECIPIENTS
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Claimed, Rates, Settlement, Verdict
@@ -23,7 +24,7 @@ from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker
-from workers.jobs import Lease, Shelf
+from workers.jobs import Job, Lease, Shelf
 from workers.sending import Sender
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,9 @@ SHIFT_S: Final = 20.0
 #: A shift waits at most this long for the next permitted send; then it ends, and
 #: the clock begins another when something is due.
 PATIENCE_S: Final = 1.0
+#: Seconds' worth of the account's rate that may be reserved and not yet permitted.
+#: More would pass no sooner, and would stand in the way of what is more urgent.
+AHEAD_S: Final = 0.25
 #: Seconds that a child which called itself back counts as at work: else the clock
 #: would call it a second time, and the calls would pile up.
 CALLED_S: Final = 3.0
@@ -91,6 +95,9 @@ class Crew:
         self._sender = Sender(client, ledger, self, settings.application_id, jitter)
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._jobs: set[asyncio.Task[None]] = set()
+        # Reserved, not yet let through the gate; and what the last one through cost.
+        self._waiting: set[Claimed] = set()
+        self._cost = MAX_RECIPIENTS
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
         self._drained_by = 0.0
@@ -168,7 +175,7 @@ class Crew:
     async def _may_claim(self) -> int:
         """How many groups to ask for."""
         if not self._breaker.is_open:
-            return self._slots - len(self._jobs)
+            return self._room()
         if self._breaker.wait_s or self._jobs:
             return 0
         if await self._may_probe():
@@ -176,6 +183,14 @@ class Crew:
             return 1
         self._breaker.postpone()
         return 0
+
+    def _room(self) -> int:
+        """Free slots, but not for more than the account will permit in a moment."""
+        free = self._slots - len(self._jobs)
+        if self._rates.account is None:
+            return free
+        ahead = max(1, int(self._rates.account * AHEAD_S / self._cost))
+        return max(0, min(free, ahead - len(self._waiting)))
 
     async def _may_probe(self) -> bool:
         question = calls.breaker(self._child, "probe", PROBE_LEASE_MS)
@@ -201,6 +216,7 @@ class Crew:
 
     def _start(self, claimed: Claimed, lease: Lease) -> None:
         lease.jobs += 1
+        self._waiting.add(claimed)
         task = asyncio.create_task(self._run(claimed, lease))
         self._jobs.add(task)
         task.add_done_callback(self._ended)
@@ -215,6 +231,7 @@ class Crew:
             log.exception("job.crashed", campaign=claimed.id, group=claimed.group)
         finally:
             lease.jobs -= 1
+            self._waiting.discard(claimed)
         self._counts[claimed.id][word] += 1
 
     async def _send(self, claimed: Claimed, lease: Lease) -> str:
@@ -230,6 +247,13 @@ class Crew:
             await lease.settle((back,))
             return "unreadable"
         return await self._sender.run(job)
+
+    def admitted(self, job: Job) -> None:
+        """The gate let it through: there is room for another."""
+        self._waiting.discard(job.claimed)
+        self._cost = job.cost
+        if self._rates.account is not None:
+            self._changed.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)

@@ -56,8 +56,12 @@ class Around:
     stopping: bool = False
     pauses: list[float] = field(default_factory=list)
     reached: list[bool] = field(default_factory=list)
+    serials: list[int] = field(default_factory=list)
     #: What happens during a pause.
     meanwhile: Callable[[], None] = lambda: None
+
+    def admitted(self, job: Job) -> None:
+        self.serials.append(job.serial)
 
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

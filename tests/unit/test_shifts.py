@@ -26,6 +26,7 @@ from tests.unit.worker_fakes import (
     after,
     claim_reply,
     claimed,
+    gate_items,
     now,
     run,
     turns,
@@ -83,11 +84,14 @@ class Stage:
     ledger: FakeLedger
     provider: FakeProvider
     slots: int = SLOTS
+    rate: float | None = None
     stopped: bool = False
     crew: Crew = field(init=False)
 
     def __post_init__(self) -> None:
-        settings = Settings.load(slots=self.slots, account_rate=None, sender_rate=None)
+        settings = Settings.load(
+            slots=self.slots, account_rate=self.rate, sender_rate=None
+        )
         self.crew = Crew(
             *("child", self.ledger, self.provider, settings),
             stop_asked=lambda: self.stopped,
@@ -95,8 +99,13 @@ class Stage:
         )
 
 
-def stage(ledger: FakeLedger, *script: Script, slots: int = SLOTS) -> Stage:
-    return Stage(ledger, FakeProvider(*script), slots)
+def stage(
+    ledger: FakeLedger,
+    *script: Script,
+    slots: int = SLOTS,
+    rate: float | None = None,
+) -> Stage:
+    return Stage(ledger, FakeProvider(*script), slots, rate)
 
 
 def shift(made: Stage) -> tuple[Report, bool]:
@@ -182,6 +191,36 @@ def test_a_long_wait_ends_the_shift() -> None:
     made = stage(FakeLedger(claim=[claim_reply(wait_ms=1001)]))
     assert shift(made) == ({}, False)
     assert made.ledger.count("claim") == 1
+
+
+@pytest.mark.parametrize(("rate", "ahead"), [(1.0, 1), (100.0, 2), (1000.0, 25)])
+def test_little_more_is_reserved_than_is_soon_permitted(
+    rate: float, ahead: int
+) -> None:
+    """A quarter second's worth waits at the gate: the rest is for more urgent work."""
+
+    async def wait(arguments: Sequence[Any]) -> list[int]:
+        return [900] * len(gate_items(arguments))
+
+    made = stage(Due(1000, gate=[wait]), slots=64, rate=rate)
+
+    async def go() -> None:
+        shift = asyncio.create_task(made.crew.shift())
+        await asyncio.sleep(10)
+        assert made.provider.under_way == ahead
+        shift.cancel()
+
+    run(go())
+
+
+def test_who_is_let_through_makes_room() -> None:
+    """Claiming goes on at once, and knows by then what a group costs."""
+    ledger = Due(30)
+    made = stage(ledger, after(1.0), slots=20, rate=100.0)
+    assert shift(made) == ({"c1": {"accepted": 30}}, False)
+    # At first a group may cost ten units; then it is known to cost two.
+    assert [want for _, _, want, _ in ledger.wants][:2] == [2, 12]
+    assert made.provider.most == 20
 
 
 def test_the_child_says_when_it_is_idle() -> None:
