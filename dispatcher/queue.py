@@ -79,6 +79,8 @@ SETTINGS: Final[dict[str, Any]] = {
     # would run a shift twice after every dropped connection.
     "task_acks_late": False,
     "task_reject_on_worker_lost": False,
+    # Means nothing without late acknowledgements, but Celery warns until it is set.
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
     "task_publish_retry": False,
     # A child takes a message only when it is free to begin it.
     "worker_disable_prefetch": True,

@@ -27,6 +27,11 @@ ADDRESS = "redis://h:6379/0"
 RELIED_ON = [
     ("task_acks_late", False, "every dropped connection runs a shift twice"),
     ("task_reject_on_worker_lost", False, "a crash runs again at once, for ever"),
+    (
+        "worker_cancel_long_running_tasks_on_connection_loss",
+        True,
+        "Celery warns at every lost connection",
+    ),
     ("task_publish_retry", False, "a lost reply publishes twice and says once"),
     ("worker_disable_prefetch", True, "a child hoards wake-ups that another could use"),
     ("worker_prefetch_multiplier", 1, "likewise"),
