@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from dispatcher.simulator import Fault
+from dispatcher.simulator import Simulator, SimulatorConfig
 from tests.stack import PASSWORD, Stack, eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
@@ -68,11 +71,15 @@ def test_wrong_credentials_pause_and_fail_nothing(tmp_path: Path) -> None:
 def test_outage_fails_no_group(tmp_path: Path) -> None:
     """An unreachable provider costs no attempt, and is found when it is back."""
     with Stack(tmp_path) as stack:
-        stack.simulator.set_faults({Fault.REFUSE: 1.0})
+        port = urlsplit(stack.simulator.base_url).port or 0
+        os.kill(stack.simulator.pid, signal.SIGKILL)
         run = stack.submit(3000)
         stack.worker()
         eventually(lambda: "provider.unreachable" in stack.logs(), 60, "an outage")
-        stack.simulator.set_faults({})
-        done = run.wait(timeout=90)
+        config = SimulatorConfig(port=port, username="user", password=PASSWORD)
+        with Simulator(config) as back:
+            done = run.wait(timeout=60)
+            taken = [tuple(entry.to) for entry in back.record() if entry.taken]
         assert (done.state, done.counts["accepted"]) == ("done", 300)
-        assert stack.witness(run).doubled == 0
+        assert (len(taken), len(set(taken))) == (300, 300)
+        assert {result.attempts for result in run.results()} == {1}
