@@ -27,6 +27,8 @@ _HEADER: Final = struct.Struct(">BBH")  # version, bytes a number, groups
 #: Twelve digits and less fit in 5 bytes; E.164's fifteen fit in 7.
 _NARROW, _WIDE = 5, 7
 
+_NUMBER: Final = struct.Struct(">Q")
+
 #: state, attempts, crashes, flags, dropped members (mask), serial, gate time (ms)
 RECORD_FORMAT: Final = ">BBBBHId"
 _RECORD: Final = struct.Struct(RECORD_FORMAT)
@@ -118,6 +120,24 @@ class Record:
         """The stored form."""
         head = (self.attempts, self.crashes, self.flags, self.dropped, self.serial)
         return _RECORD.pack(self.state, *head, self.gated_at) + self.tail.encode()
+
+
+def pack_number(number: int) -> bytes:
+    """A number as the lists of opted-out ones and the gate know it: 8 bytes."""
+    return _NUMBER.pack(number)
+
+
+def unpack_number(data: bytes) -> int:
+    """Undo `pack_number`.
+
+    Raises:
+        LedgerCorrupt: The bytes are no number.
+    """
+    try:
+        (number,) = _NUMBER.unpack(data)
+    except struct.error:
+        raise LedgerCorrupt("an opted-out number is damaged") from None
+    return int(number)
 
 
 def member_lock(sender: str, members: Members) -> bytes:

@@ -23,6 +23,9 @@ that died are never seen again.
     doubts                  zset    id|group|serial|gate time by next look (ms)
     reconciler              string  the child that looks for them (lease)
     locks                   zset    hash of sender and members, by expiry (ms)
+    suppressed:{scope}      hash    opted-out number (8 bytes) -> source|since (ms)
+    opted_in:{scope}        hash    number -> when its person wrote START (ms)
+    scopes                  set     scopes with opted-out numbers: all, senders
     buckets                 hash    bucket name -> level and time
     throttle                hash    the pause that 429 answers asked for
     down                    zset    children that cannot reach the provider
@@ -62,6 +65,9 @@ PATTERNS: Final = MappingProxyType(
         "doubts": PREFIX + "doubts",
         "reconciler": PREFIX + "reconciler",
         "locks": PREFIX + "locks",
+        "suppressed": PREFIX + "suppressed:%s",
+        "opted_in": PREFIX + "opted_in:%s",
+        "scopes": PREFIX + "scopes",
         "buckets": PREFIX + "buckets",
         "throttle": PREFIX + "throttle",
         "down": PREFIX + "down",

@@ -34,6 +34,9 @@ T = TypeVar("T")
 #: renews them well before (`renew_chunks`).
 LOAD_TTL_S: Final = 3600
 
+#: Fields of a large hash read at once: some 50 KB, and Redis busy for a millisecond.
+PAGE: Final = 2000
+
 #: Microseconds since the epoch, or None for the server's own clock.
 Clock = Callable[[], int | None]
 
@@ -258,6 +261,31 @@ class Ledger:
             time: Any = self._redis.time()
         seconds, micros = time
         return float(seconds * 1000 + micros / 1000)
+
+    # -- what may hold millions --------------------------------------------
+
+    def pages_of(self, name: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every field of a hash and its value, read in pages; one may come twice."""
+        cursor = 0
+        while True:
+            with connection.faults():
+                reply: Any = self._redis.hscan(name, cursor, count=PAGE)
+            cursor, page = reply
+            yield from page.items()
+            if not cursor:
+                return
+
+    def size_of(self, name: str) -> int:
+        """How many fields a hash has."""
+        with connection.faults():
+            size: Any = self._redis.hlen(name)
+        return int(size)
+
+    def members_of(self, name: str) -> list[str]:
+        """The members of a small set, sorted."""
+        with connection.faults():
+            raw: Any = self._redis.smembers(name)
+        return sorted(member.decode() for member in raw)
 
     # -- short leases ------------------------------------------------------
 

@@ -11,7 +11,9 @@ from dispatcher.ledger.codec import (
     chunk_of,
     member_lock,
     pack_chunk,
+    pack_number,
     unpack_chunk,
+    unpack_number,
 )
 from dispatcher.ledger.states import GroupState
 
@@ -122,6 +124,15 @@ def test_damaged_record(damaged: bytes) -> None:
     """A record that cannot be is an error."""
     with pytest.raises(LedgerCorrupt):
         Record.unpack(damaged)
+
+
+def test_number() -> None:
+    """Eight bytes for any number of E.164; anything else is an error."""
+    assert pack_number(ANN) == ANN.to_bytes(8, "big")
+    assert unpack_number(pack_number(999_999_999_999_999)) == 999_999_999_999_999
+    for damaged in (b"", bytes(7), bytes(9)):
+        with pytest.raises(LedgerCorrupt):
+            unpack_number(damaged)
 
 
 def test_lock() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.ledger import calls, scripts
+from dispatcher.ledger import calls, scripts, suppressions
 from dispatcher.ledger.calls import (
     Claimed,
     GateItem,
@@ -20,6 +20,7 @@ from dispatcher.ledger.calls import (
 )
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import OPEN_STATES, Event, GroupState
+from dispatcher.ledger.suppressions import Entry, Source
 
 FOLDER = resources.files("dispatcher.ledger") / "lua"
 NAMES = sorted(
@@ -28,6 +29,7 @@ NAMES = sorted(
     if path.name.endswith(".lua") and path.name != "common.lua"
 )
 RATES = Rates(account=0.5)
+EIGHT = bytes(7) + b"\x08"
 
 CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 1]),
@@ -55,6 +57,13 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand"]),
     (calls.begin("c", 3600), ["c", 3600]),
     (calls.forget("c"), ["c"]),
+    (
+        suppressions.add([Entry(7, Source.STOP, 5.0), Entry(8, Source.HAND)]),
+        ["all", EIGHT[:7] + b"\7", "stop", 5, EIGHT, "hand", ""],
+    ),
+    (suppressions.remove([8], "+1"), ["+1", EIGHT]),
+    (suppressions.opt_in([8]), ["", "", EIGHT]),
+    (suppressions.opt_in([8], sender="+1", at=5.0), [5, "+1", EIGHT]),
     (
         calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
         ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],
