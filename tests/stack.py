@@ -6,6 +6,7 @@ independent witness: `Witness` compares it with what the ledger claims.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from dispatcher import Campaign, Dispatcher, GroupResult, Run, Settings
 from dispatcher.embedded import EmbeddedServer
@@ -99,6 +100,7 @@ class Stack:
         directory: For data, logs and sockets.
         faults: As the simulator takes them: KIND=SHARE.
         redis_url: An address to use instead of an embedded server.
+        index_lag: Seconds before the provider's search shows a message.
         settings: Further environment of workers and client.
     """
 
@@ -110,6 +112,7 @@ class Stack:
         faults: Sequence[str] = (),
         redis_url: str | None = None,
         rate: str = "none",
+        index_lag: float = 0.0,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
@@ -119,6 +122,7 @@ class Stack:
             username="user",
             password=PASSWORD,
             seed=7,
+            index_lag=index_lag,
         )
         self._redis_url = redis_url
         self._rate = rate
@@ -183,6 +187,11 @@ class Stack:
         """What all workers wrote."""
         return "".join(worker.log.read_text() for worker in self._workers)
 
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """What workers wrote of one kind of event."""
+        lines = (ln for ln in self.logs().splitlines() if ln.startswith("{"))
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
     def witness(self, run: Run) -> Witness:
         """What the provider says of a campaign that ended."""
         taken = [entry for entry in self.simulator.record() if entry.taken]
@@ -230,6 +239,19 @@ class Witness:
             if r.state == "accepted"
             and self.ids.get(r.message_id or "") != tuple(sorted(r.to))
         ]
+
+    @property
+    def unproven(self) -> list[str]:
+        """What must not be: doubled, to strangers, wrong ids, held without need."""
+        held = {result.number for result in self.in_state("held")}
+        found = {
+            "doubled": self.doubled,
+            "foreign": self.foreign,
+            "misbooked": self.misbooked,
+            "held though taken": sorted(held - set(self.missing)),
+            "lost": sorted(set(self.missing) - held),
+        }
+        return [f"{what}: {value}" for what, value in found.items() if value]
 
     def in_state(self, state: str) -> list[GroupResult]:
         return [result for result in self.results if result.state == state]

@@ -1,4 +1,4 @@
-"""What one worker process holds after the fork: event loop, crew and clock.
+"""What one worker process holds after the fork: event loop, crew, reconciler, clock.
 
 Nothing here is made before the fork: a loop, a connection or a thread that was
 would be shared by all children, or dead in each of them.
@@ -23,6 +23,8 @@ from dispatcher.settings import Settings
 from workers import stop
 from workers.bandwidth import Bandwidth
 from workers.clock import Clock
+from workers.proof import Rules
+from workers.reconcile import Reconciler
 from workers.shifts import Crew, Report
 
 T = TypeVar("T")
@@ -60,6 +62,10 @@ class Child:
         self._client = Bandwidth.from_settings(settings)
         crew = Crew(self.name, self._ledger, self._client, settings, stop.asked)
         self._living = asyncio.create_task(crew.live())
+        reconciler = Reconciler(
+            self.name, self._ledger, self._client, Rules.from_settings(settings)
+        )
+        self._reconciling = asyncio.create_task(reconciler.live())
         return crew
 
     def shift(self) -> tuple[Report, bool]:
@@ -79,6 +85,9 @@ class Child:
 
     async def _end(self) -> None:
         try:
+            # First, so that no search shares the end with what is on the wire.
+            self._reconciling.cancel()
+            await asyncio.wait([self._reconciling])
             await self._crew.close()
         finally:
             self._living.cancel()

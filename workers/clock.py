@@ -1,4 +1,4 @@
-"""The clock: takes back dead claims, ends grace times, publishes wake-ups.
+"""The clock: takes back dead claims, holds what stayed unknown, publishes wake-ups.
 
 Every worker child has one, in a thread of its own, so that a slow broker never
 delays a send or a lease. At a time only one of them ticks: the one that holds a
@@ -20,10 +20,10 @@ from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
 from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.ledger import Ledger
-from dispatcher.ledger.rows import GroupRow
 from dispatcher.ledger.states import GroupState
 from dispatcher.queue import publish_wake_up
 from dispatcher.settings import Settings
+from workers.reconcile import held_after
 
 log = structlog.get_logger(__name__)
 
@@ -97,24 +97,22 @@ class Clock(threading.Thread):
                 )
 
     def _end_grace(self) -> None:
-        """Unknown past the grace time: held for a person, or sent again."""
-        end = self._ledger.now_ms() - self._settings.unknown_grace * 1000
-        for id_, group in self._ledger.unknown_before(end, GRACE_LIMIT):
-            _tolerate(partial(self._end_grace_of, id_, group))
+        """Hold what the reconciler should have decided by now.
 
-    def _end_grace_of(self, id_: str, group: int) -> None:
+        Never sent again here: that takes a search which found nothing.
+        """
+        end = self._ledger.now_ms() - held_after(self._settings) * 1000
+        for id_, group in self._ledger.unknown_before(end, GRACE_LIMIT):
+            _tolerate(partial(self._hold, id_, group))
+
+    def _hold(self, id_: str, group: int) -> None:
         campaign = self._ledger.campaign(id_)
         row = self._ledger.group(campaign, group)
         if row.record.state == GroupState.UNKNOWN:
             lock = member_lock(campaign.sender, row.members)
-            self._ledger.run(calls.settle("", [self._verdict(id_, row, lock)]))
+            held = Settlement(id_, group, row.record.serial, Verdict.HOLD, lock)
+            self._ledger.run(calls.settle("", [held]))
             log.warning("group.grace_ended", campaign=id_, group=group)
-
-    def _verdict(self, id_: str, row: GroupRow, lock: bytes) -> Settlement:
-        serial = row.record.serial
-        if self._settings.unknown_policy == "resend":
-            return Settlement(id_, row.group, serial, Verdict.RETRY, lock)
-        return Settlement(id_, row.group, serial, Verdict.HOLD, lock)
 
     def _call_workers(self) -> float:
         publish, due_ms = self._ledger.run(calls.wake(self._rates))

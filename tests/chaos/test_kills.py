@@ -14,33 +14,41 @@ from tests.stack import Stack, eventually
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
 SLOTS = 16
+#: Longer than the searches for all that a killed worker leaves in doubt.
+GRACE = {"DISPATCHER_UNKNOWN_GRACE": "20"}
 
 
 def _accepted(run: Run) -> int:
     return run.progress().counts["accepted"]
 
 
+def _lapsed(stack: Stack) -> int:
+    """Groups that became unknown because who sent them died."""
+    return sum(entry["unknown"] for entry in stack.logged("claims.lapsed"))
+
+
+def _settled(stack: Stack, run: Run, groups: int) -> None:
+    """Each group is accepted under its id, or held and never taken; none twice."""
+    done = run.wait(timeout=120)
+    assert (done.state, done.counts["accepted"] + done.counts["held"]) == (
+        "done",
+        groups,
+    )
+    assert stack.witness(run).unproven == []
+    assert run.verify().differences == []
+
+
 def test_killed_worker_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """SIGKILL of one worker: what is unknown is at most its slots, the rest is sent."""
-    settings = {"DISPATCHER_SLOTS": str(SLOTS)}
-    with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
+    """SIGKILL of one worker: at most its slots are in doubt, and all are cleared up."""
+    settings = {"DISPATCHER_SLOTS": str(SLOTS), **GRACE}
+    with Stack(tmp_path, latency_ms=50, index_lag=1.0, settings=settings) as stack:
         run = stack.submit(20_000)
         victim, _ = stack.worker(), stack.worker()
         eventually(lambda: _accepted(run) > 500, 60, "500 groups are accepted")
         victim.kill()
         stack.worker()
-        settled = ("accepted", "unknown", "held")
-        eventually(
-            lambda: sum(run.progress().counts[s] for s in settled) == 2000,
-            90,
-            "every group is accepted or unknown",
-        )
-        witness = stack.witness(run)
-        unknown = witness.in_state("unknown")
-        assert len(unknown) <= 2 * SLOTS
-        assert (witness.doubled, witness.foreign, witness.misbooked) == (0, 0, [])
-        assert set(witness.missing) <= {result.number for result in unknown}
-        assert run.verify().differences == []
+        _settled(stack, run, 2000)
+        assert 0 < _lapsed(stack) <= 2 * SLOTS
 
 
 def test_stopped_worker_leaves_nothing_unknown(tmp_path: Path) -> None:
@@ -60,41 +68,24 @@ def test_stopped_worker_leaves_nothing_unknown(tmp_path: Path) -> None:
 
 def test_killed_redis_comes_back_and_work_goes_on(tmp_path: Path) -> None:
     """SIGKILL of Redis, which keeps its file: workers reconnect by themselves."""
-    with Stack(tmp_path, latency_ms=20) as stack:
+    with Stack(tmp_path, latency_ms=20, settings=GRACE) as stack:
         run = stack.submit(20_000)
         stack.worker()
         eventually(lambda: _accepted(run) > 300, 60, "300 groups are accepted")
         stack.crash_redis()
-        settled = ("accepted", "unknown", "held")
-        eventually(
-            lambda: sum(run.progress().counts[s] for s in settled) == 2000,
-            120,
-            "every group is accepted or unknown",
-        )
-        witness = stack.witness(run)
-        assert (witness.doubled, witness.foreign, witness.misbooked) == (0, 0, [])
-        unknown = {result.number for result in witness.in_state("unknown")}
-        assert set(witness.missing) <= unknown
-        assert run.verify().differences == []
+        _settled(stack, run, 2000)
 
 
 def test_killed_child_is_replaced(tmp_path: Path) -> None:
     """SIGKILL of one child: the parent makes another, and its groups are taken up."""
-    settings = {"DISPATCHER_SLOTS": str(SLOTS)}
+    settings = {"DISPATCHER_SLOTS": str(SLOTS), **GRACE}
     with Stack(tmp_path, latency_ms=50, settings=settings) as stack:
         run = stack.submit(10_000)
         parent = stack.worker()
         eventually(lambda: _accepted(run) > 200, 60, "200 groups are accepted")
         os.kill(_children(parent.pid)[0], signal.SIGKILL)
-        settled = ("accepted", "unknown", "held")
-        eventually(
-            lambda: sum(run.progress().counts[s] for s in settled) == 1000,
-            90,
-            "every group is accepted or unknown",
-        )
-        witness = stack.witness(run)
-        assert witness.doubled == 0
-        assert len(witness.in_state("unknown")) <= SLOTS
+        _settled(stack, run, 1000)
+        assert _lapsed(stack) <= SLOTS
 
 
 def _children(pid: int) -> list[int]:

@@ -31,6 +31,7 @@ from tests.unit.worker_fakes import (
     settlements,
 )
 from workers.clock import BREATH_S, BUSY_S, GRACE_LIMIT, REST_S, TICK_LEASE_MS, Clock
+from workers.reconcile import HOLD_MARGIN_S, RESEND_MARGIN_S
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def test_a_tick() -> None:
     assert books.asked == [
         ("tick", "child", TICK_LEASE_MS),
         ("lapse", 500, ""),
-        ("unknown", GRACE_S * 1000, GRACE_LIMIT),
+        ("unknown", (GRACE_S + HOLD_MARGIN_S) * 1000, GRACE_LIMIT),
         ("wake", 5.0, 10_000),
     ]
 
@@ -180,17 +181,18 @@ def test_exactly_what_the_ledger_says_is_published(
 
 
 @pytest.mark.parametrize(
-    ("policy", "expected"), [("hold", "hold"), ("resend", "retry")]
+    ("policy", "margin"), [("hold", HOLD_MARGIN_S), ("resend", RESEND_MARGIN_S)]
 )
-def test_the_policy_decides_at_the_end_of_grace(policy: str, expected: str) -> None:
-    """Held for a person, unless the settings say that it is to be sent again."""
+def test_what_nobody_decided_is_held(policy: str, margin: float) -> None:
+    """Under either policy, later than the reconciler would: it never sends again."""
     books = Books()
     books.unknown = [("c1", 3), ("c2", 4)]
     with capture_logs() as logs:
         clock(books, unknown_policy=policy).beat()
-    assert books.asked[3:-1] == [
-        ("c1", 3, expected, 7, {}),
-        ("c2", 4, expected, 7, {}),
+    assert books.asked[2:-1] == [
+        ("unknown", (GRACE_S + margin) * 1000, GRACE_LIMIT),
+        ("c1", 3, *verdict_of_hold()),
+        ("c2", 4, *verdict_of_hold()),
     ]
     assert [(e["event"], e["campaign"], e["group"]) for e in logs] == [
         ("group.grace_ended", "c1", 3),
