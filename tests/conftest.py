@@ -9,16 +9,22 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger.connection import ledger_url
 from tests.bench import Bench
 
-# CI asks the same questions every time; new ones are for people to find.
-hypothesis_settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis_settings.load_profile("ci")
+# How long an example takes tells of the machine, which may be busy. CI asks the same
+# questions every time; new ones are for people to find.
+hypothesis_settings.register_profile(
+    "ours",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+hypothesis_settings.load_profile("ours")
 
 
 #: Names another server for the ledger's tests, which is flushed: a Redis 7.0, say.
