@@ -26,16 +26,15 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from dispatcher.errors import CampaignError
+from dispatcher.tags import OWN_SPACE
 
 #: Limits of the provider's send call.
 MAX_RECIPIENTS: Final = 10
 MAX_TEXT: Final = 2048
 MAX_MEDIA: Final = 10
 MAX_URL: Final = 4096
-#: Characters that our own part of the tag (`nonce.group.serial.`) may take. Raising it
-#: makes tags of stored campaigns too long; lowering it makes ours overflow.
-OWN_TAG_SPACE: Final = 40
-MAX_TAG: Final = 1024 - OWN_TAG_SPACE
+#: The rest of 1024 is our own part's.
+MAX_TAG: Final = 1024 - OWN_SPACE
 
 _URL: Final = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 #: Marks errors that bring their own sentence.

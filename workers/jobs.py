@@ -29,6 +29,7 @@ from dispatcher.ledger.codec import Members, chunk_of, member_lock
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
+from dispatcher.tags import build_tag
 from dispatcher.units import units
 from workers.coalesce import Coalescer
 from workers.connection import boottime
@@ -213,12 +214,10 @@ class Job:
 
     @property
     def tag(self) -> str:
-        """nonce.group.serial, then the user's own: what callbacks echo.
-
-        The serial is the one that the gate is about to be asked for.
-        """
-        own = f"{self.claimed.load}.{self.group}.{self.serial + 1}"
-        return f"{own}.{self.campaign.tag}" if self.campaign.tag else own
+        """What callbacks echo. The gate is about to be asked for its serial."""
+        return build_tag(
+            self.claimed.load, self.group, self.serial + 1, self.campaign.tag
+        )
 
     @property
     def lock(self) -> bytes:

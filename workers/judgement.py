@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import httpx
 import msgspec
 
+from dispatcher.callbacks import is_message_id
 from workers.connection import NotWritten
 from workers.outcomes import Kind, Outcome
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 #: Characters of an error's description that are kept: enough to act on, little
 #: enough to store with every failed group.
 DESCRIPTION_LIMIT: Final = 300
-#: Characters a message id may have; the provider's have some 30.
-ID_LIMIT: Final = 256
 #: Seconds: a longer Retry-After is cut to this, so that a slip of the provider
 #: cannot stop an account for days.
 RETRY_AFTER_LIMIT: Final = 3600.0
@@ -111,10 +110,7 @@ def _read(content: bytes) -> _Body:
 
 
 def _message_id(body: _Body) -> str | None:
-    id_ = body.id
-    if isinstance(id_, str) and 0 < len(id_) <= ID_LIMIT and id_.isprintable():
-        return id_
-    return None
+    return body.id if is_message_id(body.id) else None
 
 
 def _time(value: object) -> float | None:

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import msgspec
 
+from dispatcher.callbacks import is_message_id
 from dispatcher.numbers import e164
-from workers.judgement import ID_LIMIT
 from workers.outcomes import Kind, Outcome
 
 #: Rows of one page; the provider's own default.
@@ -268,11 +268,6 @@ def _is_foreign(row: dict[str, Any], sender: str) -> bool:
     source, ours = _number(row.get("sourceTn")), _number(sender)
     other = source is not None and ours is not None and source != ours
     return other or row.get("messageDirection") == "INBOUND"
-
-
-def is_message_id(value: object) -> TypeGuard[str]:
-    """Whether it is one that can be kept."""
-    return isinstance(value, str) and 0 < len(value) <= ID_LIMIT and value.isprintable()
 
 
 def _destination(row: dict[str, Any]) -> object:

@@ -31,6 +31,32 @@ class GroupState(IntEnum):
         return self.name.lower()
 
 
+class DeliveryState(IntEnum):
+    """How far a message got to one member of an accepted group, by rank.
+
+    Events come doubled and in any order; the highest rank stays. So failed outranks
+    delivered: of an invalid number the provider says first the one and then the other.
+    The numbers are stored and never change meaning.
+    """
+
+    AWAITING = 0
+    SENDING = 1
+    SENT = 2
+    UNCONFIRMED = 3
+    DELIVERED = 4
+    FAILED = 5
+
+    @property
+    def word(self) -> str:
+        """The state's name as users see it."""
+        return self.name.lower()
+
+    @property
+    def counter(self) -> str:
+        """The field of a campaign that counts recipients in this state."""
+        return f"delivery_{self.word}"
+
+
 class CampaignState(StrEnum):
     """Where a whole campaign stands."""
 

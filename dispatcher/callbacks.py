@@ -1,0 +1,184 @@
+"""Bandwidth's callbacks: a body as received in, events out. Pure, and it never raises.
+
+A body is a JSON array of events, or one event. Whatever is not an event that concerns
+us is counted by its reason and left out; one bad event costs the others nothing. No
+repr shows a number or a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from dispatcher.ledger.states import DeliveryState
+from dispatcher.tags import Tag, read_tag
+
+#: Characters a message id may have; the provider's have some 30.
+ID_LIMIT: Final = 256
+#: The largest code that is kept; the provider's have four digits.
+CODE_LIMIT: Final = 0xFFFF
+
+
+class Ignored(StrEnum):
+    """Why an event was left out."""
+
+    UNREADABLE = "unreadable"  # not JSON, not an object, or without what it needs
+    UNKNOWN_TYPE = "unknown type"
+    WRONG_DIRECTION = "wrong direction"
+    FOREIGN = "foreign"  # the tag is not one of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far one of our messages got.
+
+    Attributes:
+        message_id: The provider's id.
+        state: What the event says.
+        code: Why it failed; 0 when it did not, or nobody said.
+        to: To whom; empty when the event does not say.
+    """
+
+    tag: Tag
+    message_id: str
+    state: DeliveryState
+    code: int
+    to: tuple[int, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Somebody wrote to one of our numbers."""
+
+    sender: int = field(repr=False)
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a body holds, in its order, and how many events were left out, and why."""
+
+    events: list[Report | Inbound]
+    ignored: Counter[Ignored]
+
+
+class _Message(msgspec.Struct):
+    """Fields of any message. Any type passes: one bad field must not hide the rest."""
+
+    id: Any = None
+    tag: Any = None
+    to: Any = None
+    sender: Any = msgspec.field(name="from", default=None)
+    text: Any = None
+    direction: Any = None
+
+
+class _Event(msgspec.Struct):
+    message: _Message
+    type: Any = None
+    to: Any = None
+    errorCode: Any = None  # noqa: N815 - the provider's spelling
+
+
+_STATES: Final = {
+    "message-sending": DeliveryState.SENDING,
+    "message-sent": DeliveryState.SENT,
+    "message-delivered": DeliveryState.DELIVERED,
+    "message-failed": DeliveryState.FAILED,
+}
+
+_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_event: Final = msgspec.json.Decoder(_Event)
+_BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+def read_callback(body: bytes) -> Reading:
+    """The events of one request body."""
+    reading = Reading([], Counter())
+    for raw in _split(body):
+        event = _read(raw)
+        if isinstance(event, Ignored):
+            reading.ignored[event] += 1
+        else:
+            reading.events.append(event)
+    return reading
+
+
+def _split(body: bytes) -> list[Any]:
+    try:
+        return _array.decode(body)
+    except _BROKEN:
+        # One object, or nothing that can be read: which, `_read` finds out.
+        return [body]
+
+
+def _read(raw: bytes | msgspec.Raw) -> Report | Inbound | Ignored:
+    try:
+        event = _event.decode(raw)
+    except _BROKEN:
+        return Ignored.UNREADABLE
+    if event.type == "message-received":
+        return _inbound(event.message)
+    state = _STATES.get(event.type) if isinstance(event.type, str) else None
+    return Ignored.UNKNOWN_TYPE if state is None else _report(event, state)
+
+
+def _inbound(message: _Message) -> Inbound | Ignored:
+    if message.direction != "in":
+        return Ignored.WRONG_DIRECTION
+    sender = _number(message.sender)
+    if sender is None:
+        return Ignored.UNREADABLE
+    # Media alone say nothing.
+    return Inbound(sender, message.text if isinstance(message.text, str) else "")
+
+
+def _report(event: _Event, state: DeliveryState) -> Report | Ignored:
+    message = event.message
+    if message.direction not in ("out", None):
+        return Ignored.WRONG_DIRECTION
+    tag = read_tag(message.tag)
+    if tag is None:
+        return Ignored.FOREIGN
+    if not is_message_id(message.id):
+        return Ignored.UNREADABLE
+    failed = state is DeliveryState.FAILED
+    code = _code(event.errorCode) if failed else 0
+    return Report(tag, message.id, state, code, _recipients(event))
+
+
+def _recipients(event: _Event) -> tuple[int, ...]:
+    """The event's own `to`: one number, perhaps in a list.
+
+    The message's list says who is in the group; it is only of use when that is one.
+    """
+    to = event.to
+    if to is None and isinstance(event.message.to, list) and len(event.message.to) == 1:
+        to = event.message.to
+    found = map(_number, to if isinstance(to, list) else [to])
+    return tuple(number for number in found if number is not None)
+
+
+_E164: Final = re.compile(r"\+?([1-9][0-9]{6,14})", re.ASCII)
+
+
+def _number(value: object) -> int | None:
+    found = _E164.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else None
+
+
+def _code(value: object) -> int:
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len("65535"):
+        value = int(value)
+    known = isinstance(value, int) and 0 <= value <= CODE_LIMIT
+    return int(value) if known else 0  # type: ignore[call-overload]
+
+
+def is_message_id(value: object) -> TypeGuard[str]:
+    """Whether it is a message id that can be kept."""
+    return isinstance(value, str) and 0 < len(value) <= ID_LIMIT and value.isprintable()
