@@ -15,7 +15,7 @@ from pyroaring import BitMap64
 
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
-from dispatcher.ledger.states import GroupState
+from dispatcher.ledger.states import DeliveryState, GroupState
 
 #: A campaign on the move is read in one transaction up to this many groups, so
 #: that the recount is of one instant. More would keep Redis busy for too long.
@@ -53,12 +53,18 @@ class _Recount:
         self.states: Counter[GroupState] = Counter()
         self.members = 0
         self.waiting: set[int] = set()
+        self.deliveries: Counter[DeliveryState] = Counter()
+        self.codes: Counter[int] = Counter()
         self._seen = BitMap64()
 
     def add(self, row: GroupRow) -> None:
         self.states[row.record.state] += 1
         self.members += len(row.members)
         self._seen.update(row.members)
+        for _, delivery in row.expected():
+            self.deliveries[delivery.state] += 1
+            if delivery.state is DeliveryState.FAILED:
+                self.codes[delivery.code] += 1
         state = row.record.state
         handed_back = state == GroupState.PENDING and row.group < self._cursor
         if handed_back or state == GroupState.RETRY:
@@ -108,6 +114,16 @@ def _differences(
     for state in GroupState:
         yield from _differ(
             f"groups {state.word}", row.counts[state], count.states[state]
+        )
+    for delivery in DeliveryState:
+        yield from _differ(
+            f"recipients {delivery.word}",
+            row.delivery.get(delivery, 0),
+            count.deliveries[delivery],
+        )
+    for code in sorted(set(row.codes) | set(count.codes)):
+        yield from _differ(
+            f"recipients failed with {code}", row.codes.get(code, 0), count.codes[code]
         )
     yield from _differ("messages doubled", row.doubled, extra)
     if count.repeated:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeGuard
 
@@ -42,6 +43,7 @@ class Report:
         state: What the event says.
         code: Why it failed; 0 when it did not, or nobody said.
         to: To whom; empty when the event does not say.
+        at: When, ms since the epoch; None if that cannot be read.
     """
 
     tag: Tag
@@ -49,14 +51,23 @@ class Report:
     state: DeliveryState
     code: int
     to: tuple[int, ...] = field(repr=False)
+    at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Somebody wrote to one of our numbers."""
+    """Somebody wrote to one of our numbers.
+
+    Attributes:
+        sender: Who.
+        to: To which of ours; None if that cannot be read.
+        at: When, ms since the epoch; None likewise.
+    """
 
     sender: int = field(repr=False)
+    to: int | None = field(repr=False)
     text: str = field(repr=False)
+    at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class _Message(msgspec.Struct):
 class _Event(msgspec.Struct):
     message: _Message
     type: Any = None
+    time: Any = None
     to: Any = None
     errorCode: Any = None  # noqa: N815 - the provider's spelling
 
@@ -123,19 +135,21 @@ def _read(raw: bytes | msgspec.Raw) -> Report | Inbound | Ignored:
     except _BROKEN:
         return Ignored.UNREADABLE
     if event.type == "message-received":
-        return _inbound(event.message)
+        return _inbound(event)
     state = _STATES.get(event.type) if isinstance(event.type, str) else None
     return Ignored.UNKNOWN_TYPE if state is None else _report(event, state)
 
 
-def _inbound(message: _Message) -> Inbound | Ignored:
+def _inbound(event: _Event) -> Inbound | Ignored:
+    message = event.message
     if message.direction != "in":
         return Ignored.WRONG_DIRECTION
     sender = _number(message.sender)
     if sender is None:
         return Ignored.UNREADABLE
     # Media alone say nothing.
-    return Inbound(sender, message.text if isinstance(message.text, str) else "")
+    text = message.text if isinstance(message.text, str) else ""
+    return Inbound(sender, _number(event.to), text, _ms(event.time))
 
 
 def _report(event: _Event, state: DeliveryState) -> Report | Ignored:
@@ -149,7 +163,7 @@ def _report(event: _Event, state: DeliveryState) -> Report | Ignored:
         return Ignored.UNREADABLE
     failed = state is DeliveryState.FAILED
     code = _code(event.errorCode) if failed else 0
-    return Report(tag, message.id, state, code, _recipients(event))
+    return Report(tag, message.id, state, code, _recipients(event), _ms(event.time))
 
 
 def _recipients(event: _Event) -> tuple[int, ...]:
@@ -177,6 +191,22 @@ def _code(value: object) -> int:
         value = int(value)
     known = isinstance(value, int) and 0 <= value <= CODE_LIMIT
     return int(value) if known else 0  # type: ignore[call-overload]
+
+
+def _ms(value: object) -> float | None:
+    moment = read_time(value)
+    return None if moment is None else moment * 1000
+
+
+def read_time(value: object) -> float | None:
+    """A time as the provider writes it, seconds since the epoch; None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_message_id(value: object) -> TypeGuard[str]:

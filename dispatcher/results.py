@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
+from dispatcher.codes import code_of
 from dispatcher.errors import InvalidInput
+from dispatcher.ledger.codec import Record
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
-from dispatcher.ledger.states import GroupState
+from dispatcher.ledger.states import DeliveryState, GroupState
 from dispatcher.numbers import e164
 
 #: Groups whose error sentences are fetched together.
@@ -96,8 +98,10 @@ class RecipientResult:
         number: Their number, E.164.
         state: The group's state.
         message_id: The group's message id.
-        delivery: `awaiting` once the group is accepted, else None.
-        error_code: The carrier's code, None while none is known.
+        delivery: How far it got once the group is accepted: awaiting, sending, sent,
+            delivered, failed or unconfirmed; else None, and for one left out.
+        error_code: Why it failed, in the provider's codes; None if it did not, or
+            nobody said.
     """
 
     campaign: str
@@ -114,6 +118,26 @@ class RecipientResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeAction:
+    """Something that was done by itself because of a delivery code.
+
+    Attributes:
+        action: suppress (recipients taken off all later sends), pause, or slow.
+        code: The provider's code.
+        times: How often, or for how many recipients.
+    """
+
+    action: str
+    code: int
+    times: int
+
+    def as_row(self) -> dict[str, Any]:
+        """The form of `status --json`, with the code in plain words."""
+        row = {"action": self.action, "code": self.code, "times": self.times}
+        return row | {"reason": code_of(self.code).sentence}
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a campaign stands.
 
@@ -127,6 +151,11 @@ class Progress:
         rejected: Rows with a bad number, by reason.
         dropped: Good numbers left out, by reason.
         doubled: Further messages that the provider took for a group.
+        delivery: Recipients of accepted groups by delivery state.
+        codes: Recipients it could not be delivered to, by the provider's code.
+        actions: What was done because of codes.
+        slow_pace: Units a second that it is held to for a while; None if it is not.
+        slow_until: How long.
         rate: Units a second since the first send; None before.
         eta: Seconds to the end at that rate; None when nothing is known.
     """
@@ -146,6 +175,11 @@ class Progress:
     created_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    delivery: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[int, int] = field(default_factory=dict)
+    actions: tuple[CodeAction, ...] = ()
+    slow_pace: float | None = None
+    slow_until: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -170,6 +204,11 @@ class Progress:
             "rejected": dict(self.rejected),
             "dropped": dict(self.dropped),
             "doubled": self.doubled,
+            "delivery": dict(self.delivery),
+            "codes": {str(code): number for code, number in self.codes.items()},
+            "actions": [action.as_row() for action in self.actions],
+            "slow_pace": self.slow_pace,
+            "slow_until": _iso(self.slow_until),
             "rate": self.rate,
             "eta_seconds": self.eta,
             "created_at": _iso(self.created_at),
@@ -181,6 +220,7 @@ class Progress:
 def progress(row: CampaignRow, now_ms: float) -> Progress:
     """The progress of a stored campaign."""
     rate = _rate(row, now_ms)
+    slow = row.slow_until > now_ms and not row.finished
     return Progress(
         id=row.id,
         state=row.state.value,
@@ -192,6 +232,11 @@ def progress(row: CampaignRow, now_ms: float) -> Progress:
         rejected=row.rejected,
         dropped=row.dropped,
         doubled=row.doubled,
+        delivery={state.word: row.delivery.get(state, 0) for state in DeliveryState},
+        codes=row.codes,
+        actions=tuple(CodeAction(a.value, c, n) for (a, c), n in row.actions.items()),
+        slow_pace=row.slow_pace if slow else None,
+        slow_until=_moment(row.slow_until) if slow else None,
         rate=rate,
         eta=_eta(row, rate),
         created_at=_moment(row.created_at),
@@ -259,26 +304,35 @@ def by_recipient(
     ledger: Ledger, row: CampaignRow, state: GroupState | None = None
 ) -> Iterator[RecipientResult]:
     """One result a recipient, in order, streamed."""
-    for group in by_group(ledger, row, state):
-        accepted = group.state == GroupState.ACCEPTED.word
-        for number in group.to:
-            awaiting = "awaiting" if accepted and number not in group.dropped else None
-            yield RecipientResult(
-                *(row.id, group.number, number, group.state, group.message_id),
-                delivery=awaiting,
-                error_code=None,
-            )
+    for group in ledger.groups(row):
+        if state in (None, group.record.state):
+            yield from _recipients(row.id, group)
+
+
+def _recipients(id_: str, group: GroupRow) -> Iterator[RecipientResult]:
+    told = dict(group.expected())
+    for member in group.members:
+        delivery = told.get(member)
+        yield RecipientResult(
+            *(id_, group.group, e164(member)),
+            *(group.record.state.word, _message_id(group.record)),
+            delivery=delivery.state.word if delivery else None,
+            error_code=(delivery.code or None) if delivery else None,
+        )
+
+
+def _message_id(record: Record) -> str | None:
+    return (record.tail or None) if record.state == GroupState.ACCEPTED else None
 
 
 def _result(id_: str, group: GroupRow, sentence: str) -> GroupResult:
     record = group.record
-    accepted = record.state == GroupState.ACCEPTED
     return GroupResult(
         campaign=id_,
         number=group.group,
         to=tuple(map(e164, group.members)),
         state=record.state.word,
-        message_id=(record.tail or None) if accepted else None,
+        message_id=_message_id(record),
         attempts=record.attempts,
         error=_error(group, sentence),
         sent_at=_moment(record.gated_at),

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import pydantic
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from dispatcher.codes import TAKEN, Action
 from dispatcher.errors import ConfigError
 
 #: Where container engines put secrets, each in a file.
@@ -28,6 +34,28 @@ def _rate(value: object) -> object:
 
 
 Rate = Annotated[float | None, Field(gt=0), BeforeValidator(_rate)]
+
+
+def _actions(value: object) -> object:
+    """A comma list; `none` (any case) switches all off."""
+    if not isinstance(value, str):
+        return value
+    words = {word.strip().lower() for word in value.split(",")}
+    return set() if words == {"none"} else words
+
+
+def _can_be_taken(actions: frozenset[Action]) -> frozenset[Action]:
+    if not actions <= TAKEN:
+        raise ValueError("name suppress, pause and slow, or none")
+    return actions
+
+
+CodeActions = Annotated[
+    frozenset[Action],
+    NoDecode,
+    BeforeValidator(_actions),
+    AfterValidator(_can_be_taken),
+]
 
 
 class Settings(BaseSettings):
@@ -88,6 +116,14 @@ class Settings(BaseSettings):
     unknown_policy: Literal["hold", "resend"] = Field(
         default="hold", alias="DISPATCHER_UNKNOWN_POLICY"
     )
+
+    #: Seconds after a send until a recipient without a final callback is unconfirmed.
+    #: The provider itself stops waiting for a receipt after two hours.
+    unconfirmed_after: float = Field(
+        default=10_800.0, alias="DISPATCHER_UNCONFIRMED_AFTER", gt=0
+    )
+    #: What is done by itself because of a delivery code.
+    code_actions: CodeActions = Field(default=TAKEN, alias="DISPATCHER_CODE_ACTIONS")
 
     #: Who may look at Flower; both or neither.
     flower_username: str | None = Field(

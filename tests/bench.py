@@ -25,11 +25,13 @@ from dispatcher.ledger.calls import (
 )
 from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record, member_lock
 from dispatcher.ledger.connection import ledger_url
+from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken, deliver, sweep
+from dispatcher.ledger.delivery import Delivery, Slots
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger, in_chunks
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.scripts import Call
-from dispatcher.ledger.states import CampaignState, GroupState
+from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
 
 T = TypeVar("T")
 
@@ -73,12 +75,16 @@ def lock_of(group: int, id_: str = "c") -> bytes:
 
 @dataclass(repr=False)
 class Bench:
-    """See the module. `loaded` are the campaigns looked at when `checked`."""
+    """See the module. `loaded` are the campaigns looked at when `checked`.
+
+    `taken` are the actions that the last delivery led to.
+    """
 
     url: str
     checked: bool = True
     clock: Hands = field(default_factory=Hands)
     loaded: list[str] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self.ledger = Ledger(self.url, clock=self.clock)
@@ -206,6 +212,38 @@ class Bench:
             spent=spent,
         )
         return self.run(calls.settle(token, [item]))[0]
+
+    def deliver(
+        self,
+        state: DeliveryState,
+        *members: int,
+        group: int = 0,
+        message_id: str = "m1",
+        code: int = 0,
+        rules: Sequence[Rule] = (),
+        rates: Rates = FREE,
+        id_: str = "c",
+    ) -> Answer:
+        """What an event about members of one group (all, by default) does."""
+        slots = Slots(SIZE)
+        for member in members or range(SIZE):
+            slots.put(member, Delivery(state, code))
+        parcel = Parcel(id_, f"load-{id_}", group, message_id, slots.pack())
+        (answer,), self.taken = self.run(deliver(rates, rules, [parcel]))
+        return answer
+
+    def sweep(self, after_ms: int) -> tuple[int, bool]:
+        """Look for those of whom nothing was heard for so long."""
+        return self.run(sweep(after_ms))
+
+    def deliveries(self, group: int = 0, id_: str = "c") -> list[str]:
+        """How far it got to each member of a group, in a word."""
+        found = self.ledger.group(self.row(id_), group).deliveries
+        return [f"{d.state.word}({d.code})" if d.code else d.state.word for d in found]
+
+    def delivered(self, id_: str = "c") -> dict[str, int]:
+        """Recipients by delivery state, as far as there are any."""
+        return {s.word: n for s, n in self.row(id_).delivery.items() if n}
 
     def lapse(self, token: str = "") -> Lapsed:
         """Take back dead claims, as a clock that never rested, or all of a token."""

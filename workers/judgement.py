@@ -7,14 +7,13 @@ not listed is UNKNOWN, which is never sent again blindly. It never raises.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
 import msgspec
 
-from dispatcher.callbacks import is_message_id
+from dispatcher.callbacks import is_message_id, read_time
 from workers.connection import NotWritten
 from workers.outcomes import Kind, Outcome
 
@@ -73,7 +72,7 @@ def from_answer(status: int, headers: Mapping[str, str], content: bytes) -> Outc
     body = _read(content)
     kind = _kind(status, body)
     if kind is Kind.ACCEPTED:
-        return Outcome(kind, str(status), _message_id(body), _time(body.time))
+        return Outcome(kind, str(status), _message_id(body), read_time(body.time))
     return Outcome(
         kind,
         _code(status, body),
@@ -111,16 +110,6 @@ def _read(content: bytes) -> _Body:
 
 def _message_id(body: _Body) -> str | None:
     return body.id if is_message_id(body.id) else None
-
-
-def _time(value: object) -> float | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _code(status: int, body: _Body) -> str:

@@ -24,6 +24,8 @@ Members = tuple[int, ...]
 
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct(">BBH")  # version, bytes a number, groups
+#: Where in a chunk the sizes of its groups begin, a byte each.
+SIZES_AT: Final = _HEADER.size
 #: Twelve digits and less fit in 5 bytes; E.164's fifteen fit in 7.
 _NARROW, _WIDE = 5, 7
 

@@ -14,11 +14,16 @@ that died are never seen again.
     {load}:errors           hash    error code -> groups failed with it
     {load}:why              hash    group -> the provider's sentence (failed)
     {load}:extra            hash    group:serial -> further message id (doubled)
+    {load}:delivery:{chunk} hash    group -> packed delivery states; absent: awaiting
+    loads                   hash    load nonce -> campaign id
     ready                   zset    campaigns with work now, by turn
     later                   zset    campaigns with work later, by time (ms)
     leases                  zset    claim token by end of its lease (ms)
     swept                   string  when dead claims were looked for last (ms)
     claim:{token}           set     id|group reserved under the token
+    awaiting                zset    id|chunk with deliveries to come, by gate (ms)
+    inbox                   list    callback bodies as received, oldest first
+    applier                 string  the one process that applies them (lease)
     unknown                 zset    id|group by time it became unknown (ms)
     doubts                  zset    id|group|serial|gate time by next look (ms)
     reconciler              string  the child that looks for them (lease)
@@ -56,11 +61,16 @@ PATTERNS: Final = MappingProxyType(
         "errors": PREFIX + "%s:errors",
         "why": PREFIX + "%s:why",
         "extra": PREFIX + "%s:extra",
+        "delivery": PREFIX + "%s:delivery:%d",
+        "loads": PREFIX + "loads",
         "ready": PREFIX + "ready",
         "later": PREFIX + "later",
         "leases": PREFIX + "leases",
         "swept": PREFIX + "swept",
         "claim": PREFIX + "claim:%s",
+        "awaiting": PREFIX + "awaiting",
+        "inbox": PREFIX + "inbox",
+        "applier": PREFIX + "applier",
         "unknown": PREFIX + "unknown",
         "doubts": PREFIX + "doubts",
         "reconciler": PREFIX + "reconciler",

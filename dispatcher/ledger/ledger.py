@@ -37,6 +37,9 @@ LOAD_TTL_S: Final = 3600
 #: Fields of a large hash read at once: some 50 KB, and Redis busy for a millisecond.
 PAGE: Final = 2000
 
+#: A hash as Redis returns it.
+_Hash = dict[bytes, bytes]
+
 #: Microseconds since the epoch, or None for the server's own clock.
 Clock = Callable[[], int | None]
 
@@ -188,9 +191,10 @@ class Ledger:
         pipe = self._redis.pipeline(transaction=False)
         pipe.get(key("groups", row.load, number))
         pipe.hgetall(key("records", row.load, number))
+        pipe.hgetall(key("delivery", row.load, number))
         with connection.faults():
-            packed, records = pipe.execute()
-        return _member_chunk(row, number, packed, records)
+            packed, records, deliveries = pipe.execute()
+        return _member_chunk(row, number, packed, records, deliveries)
 
     def due_groups(self, row: CampaignRow) -> set[int]:
         """Groups in the queue of those handed back."""
@@ -209,22 +213,23 @@ class Ledger:
         pipe.hlen(key("extra", row.load))
         for number in chunks:
             pipe.hgetall(key("records", row.load, number))
+            pipe.hgetall(key("delivery", row.load, number))
         with connection.faults():
-            raw, due, extra, *records = pipe.execute()
+            raw, due, extra, *stored = pipe.execute()
         now = CampaignRow.parse(row.id, raw)
         groups = (
             group
-            for number, stored in zip(chunks, records, strict=True)
-            for group in self._with_records(now, number, stored).rows(now)
+            for number in chunks
+            for group in self._whole(now, number, *stored[2 * number :][:2]).rows(now)
         )
         return now, groups, {int(group) for group in due}, extra
 
-    def _with_records(
-        self, row: CampaignRow, number: int, records: dict[bytes, bytes]
+    def _whole(
+        self, row: CampaignRow, number: int, records: _Hash, deliveries: _Hash
     ) -> MemberChunk:
         with connection.faults():
             packed: Any = self._redis.get(key("groups", row.load, number))
-        return _member_chunk(row, number, packed, records)
+        return _member_chunk(row, number, packed, records, deliveries)
 
     def sentences(self, row: CampaignRow, groups: Sequence[int]) -> list[str]:
         """The provider's own words on failed groups ("" where it gave none)."""
@@ -301,12 +306,17 @@ class Ledger:
 
 
 def _member_chunk(
-    row: CampaignRow, number: int, packed: bytes | None, records: dict[bytes, bytes]
+    row: CampaignRow,
+    number: int,
+    packed: bytes | None,
+    records: _Hash,
+    deliveries: _Hash,
 ) -> MemberChunk:
     if packed is None:
         raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
     parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
-    return MemberChunk(number, unpack_chunk(packed), parsed)
+    delivered = {int(group): raw for group, raw in deliveries.items()}
+    return MemberChunk(number, unpack_chunk(packed), parsed, delivered)
 
 
 class AsyncLedger:
@@ -353,6 +363,12 @@ class AsyncLedger:
         if raw is None:
             raise UnknownCampaign(f"no campaign has the id {id!r}")
         return str(raw, "utf-8")
+
+    async def ids_of(self, loads: Sequence[str]) -> list[str | None]:
+        """The campaigns that these loads are the lists of; None where there is none."""
+        with connection.faults():
+            raw: Any = await self._redis.hmget(key("loads"), list(loads))
+        return [id_ and id_.decode() for id_ in raw]
 
     async def look_again(self, doubt: str, at_ms: float) -> None:
         """Look for a doubt later; nothing when it is not on the list any more."""

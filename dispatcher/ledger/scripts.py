@@ -13,9 +13,16 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Generic, TypeVar
 
-from dispatcher.ledger.codec import CHUNK_GROUPS, RECORD_FORMAT
+from dispatcher.ledger.codec import CHUNK_GROUPS, RECORD_FORMAT, SIZES_AT
+from dispatcher.ledger.delivery import SLOT_SIZE
 from dispatcher.ledger.keys import PATTERNS
-from dispatcher.ledger.states import CAMPAIGN_MOVES, GROUP_MOVES, Event, GroupState
+from dispatcher.ledger.states import (
+    CAMPAIGN_MOVES,
+    GROUP_MOVES,
+    DeliveryState,
+    Event,
+    GroupState,
+)
 
 T = TypeVar("T")
 
@@ -40,7 +47,10 @@ class Call(Generic[T]):
 #: Scripts that may run when Redis is out of memory: what they store is true and
 #: must not get lost. A claim or a gate would only begin more.
 _MAY_EXCEED_MEMORY: Final = frozenset(
-    {"settle", "lapse", "renew", "control", "throttle", "unthrottle", "breaker"}
+    {
+        *("settle", "lapse", "renew", "control", "deliver", "sweep", "inbox"),
+        *("throttle", "unthrottle", "breaker"),
+    }
 )
 
 
@@ -61,6 +71,8 @@ def _tables() -> str:
     """The constants that Lua and Python must agree on, written once in Python."""
     words = {state.word: state.value for state in GroupState}
     names = "".join(f"[{state.value}]={state.word!r}," for state in GroupState)
+    ranks = {state.word: state.value for state in DeliveryState}
+    tallies = "".join(f"[{s.value}]={s.counter!r}," for s in DeliveryState)
     moves = {event.value: _numbers(GROUP_MOVES[event]) for event in Event}
     commands = {
         command: "{" + "".join(f"{a.value}={b.value!r}," for a, b in move.items()) + "}"
@@ -69,9 +81,12 @@ def _tables() -> str:
     return "\n".join(
         (
             f"local CHUNK, RECORD = {CHUNK_GROUPS}, {RECORD_FORMAT!r}",
+            f"local SIZES_AT, SLOT = {SIZES_AT}, {SLOT_SIZE}",
             "local KEY = " + _table({k: repr(v) for k, v in PATTERNS.items()}),
             "local STATE = " + _table(words),
             "local NAME = {" + names + "}",
+            "local RANK = " + _table(ranks),
+            "local TALLY = {" + tallies + "}",
             "local MOVE = " + _table(moves),
             "local CAMPAIGN_MOVE = " + _table(commands),
         )

@@ -13,6 +13,7 @@ from dispatcher.ledger.states import DeliveryState
 from dispatcher.tags import Tag
 
 ANN, BOB, SENDER = 19195551212, 19195551213, 19195551200
+AT = 1_789_410_016_000.0
 TAG = "ab12cd34ef.7.2.open-house"
 S = DeliveryState
 
@@ -73,7 +74,7 @@ def one(event: object) -> Report | Inbound | Ignored:
 def test_outbound(type_: str, state: DeliveryState) -> None:
     """The four types that say how far a message got."""
     tag = Tag("ab12cd34ef", 7, 2)
-    assert one(outbound(type_)) == Report(tag, "m1", state, 0, (ANN,))
+    assert one(outbound(type_)) == Report(tag, "m1", state, 0, (ANN,), AT)
 
 
 @pytest.mark.parametrize(
@@ -128,18 +129,31 @@ def test_to(changes: dict[str, Any], to: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "time",
-    ["2026-09-14T18:20:16Z", "2026-09-14T18:20:16.979Z", "now", None, 5, {}],
+    ("time", "at"),
+    [
+        ("2026-09-14T18:20:16Z", AT),
+        ("2026-09-14T18:20:16.979Z", AT + 979),
+        ("2026-09-14T18:20:16.979456Z", AT + 979.456),
+        ("2026-09-14T18:20:16.979+0000", AT + 979),
+        ("2026-09-14T18:20:16", AT),
+        ("now", None),
+        ("", None),
+        (None, None),
+        (5, None),
+        ({}, None),
+    ],
 )
-def test_time_does_not_matter(time: object) -> None:
-    """States go by rank, not by time: whatever stands there is no fault."""
-    assert isinstance(one(outbound(time=time, message_time=time)), Report)
+def test_time(time: object, at: float | None) -> None:
+    """Every form that was seen. What cannot be read costs the event nothing."""
+    found = one(outbound(time=time, message_time=time))
+    assert isinstance(found, Report)
+    assert found.at == (at if at is None else pytest.approx(at, abs=0.001))
 
 
 @pytest.mark.parametrize("text", ["Stop!", "", None, 7])
 def test_inbound(text: object) -> None:
     """Who wrote, and what; media alone say nothing."""
-    expected = Inbound(ANN, text if isinstance(text, str) else "")
+    expected = Inbound(ANN, SENDER, text if isinstance(text, str) else "", AT)
     assert one(inbound(message_text=text)) == expected
 
 

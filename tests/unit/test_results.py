@@ -10,11 +10,13 @@ from typing import cast
 import pytest
 
 from dispatcher import results
+from dispatcher.codes import Action
 from dispatcher.errors import InvalidInput
 from dispatcher.ledger.codec import Record
+from dispatcher.ledger.delivery import Delivery, Slots
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
-from dispatcher.ledger.states import CampaignState, GroupState
+from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
 from dispatcher.results import by_group, by_recipient, check_state, progress
 
 ANN, BOB = 19195551212, 19195551213
@@ -25,10 +27,13 @@ SENT_AT = "2027-01-15T08:00:00.250000+00:00"
 class Shelf:
     """As much of a ledger as results read."""
 
-    def __init__(self, *records: Record) -> None:
+    def __init__(self, *records: Record, deliveries: bytes | None = None) -> None:
         self.asked: list[list[int]] = []
         self._chunk = MemberChunk(
-            0, [(ANN, BOB)] * len(records), dict(enumerate(records))
+            0,
+            [(ANN, BOB)] * len(records),
+            dict(enumerate(records)),
+            {0: deliveries} if deliveries else {},
         )
 
     def groups(self, row: CampaignRow) -> Iterator[GroupRow]:
@@ -39,8 +44,8 @@ class Shelf:
         return [f"sentence of {row.id} {group}" for group in groups]
 
 
-def shelf(*records: Record) -> Ledger:
-    return cast("Ledger", Shelf(*records))
+def shelf(*records: Record, deliveries: bytes | None = None) -> Ledger:
+    return cast("Ledger", Shelf(*records, deliveries=deliveries))
 
 
 def record(
@@ -57,7 +62,7 @@ def row(state: CampaignState = CampaignState.RUNNING, **values: object) -> Campa
     return CampaignRow("c", state, counts=counts, **values)  # type: ignore[arg-type]
 
 
-S = GroupState
+S, D = GroupState, DeliveryState
 ERRORS = [
     (record(S.PENDING, serial=0), None),
     (record(S.CLAIMED, "token"), None),
@@ -145,6 +150,22 @@ def test_recipient_rows() -> None:
     assert held.delivery is None
 
 
+def test_deliveries() -> None:
+    """How far it got, in words; a code only where one was given."""
+    slots = Slots(2)
+    slots.put(0, Delivery(D.DELIVERED))
+    slots.put(1, Delivery(D.FAILED, 4720))
+    accepted = record(S.ACCEPTED, "m1")
+    ann, bob = by_recipient(shelf(accepted, deliveries=slots.pack()), row())
+    assert (ann.delivery, ann.error_code) == ("delivered", None)
+    assert (bob.delivery, bob.error_code) == ("failed", 4720)
+    slots = Slots(2)
+    slots.put(0, Delivery(D.FAILED))
+    left_out = record(S.ACCEPTED, "m1", dropped=0b11)
+    ann, bob = by_recipient(shelf(left_out, deliveries=slots.pack()), row())
+    assert (ann.delivery, ann.error_code, bob.delivery) == ("failed", None, None)
+
+
 @pytest.mark.parametrize("state", [S.PENDING, S.RETRY])
 def test_waiting_in_a_cancelled_campaign(state: GroupState) -> None:
     """What still waited counts as cancelled, and says why."""
@@ -192,20 +213,30 @@ def test_progress() -> None:
     stored = row(
         counts=counts, recipients=105, groups=10, units=100, gated_units=40, doubled=1,
         rejected={"empty": 3}, dropped={"duplicate": 2},
-        created_at=GATED_AT - 1000, started_at=GATED_AT,
+        delivery={D.AWAITING: 25, D.DELIVERED: 4, D.FAILED: 1}, codes={4781: 1},
+        actions={(Action.SLOW, 4781): 1}, slow_pace=0.5, slow_until=GATED_AT,
+        created_at=GATED_AT - 21_000, started_at=GATED_AT - 20_000,
     )  # fmt: skip
-    shown = progress(stored, GATED_AT + 20_000).as_row()
+    shown = progress(stored, GATED_AT - 1).as_row()
     assert shown == {
         "id": "c", "state": "running", "reason": None,
         "recipients": 105, "groups": 10, "units": 100,
         "pending": 5, "claimed": 0, "sending": 0, "retry": 1, "accepted": 3,
         "failed": 1, "unknown": 0, "held": 0, "cancelled": 0,
         "rejected": {"empty": 3}, "dropped": {"duplicate": 2}, "doubled": 1,
-        "rate": 2.0, "eta_seconds": 30.0,
-        "created_at": "2027-01-15T07:59:59.250000+00:00",
-        "started_at": SENT_AT, "ended_at": None,
+        "delivery": {"awaiting": 25, "sending": 0, "sent": 0, "unconfirmed": 0,
+                     "delivered": 4, "failed": 1},
+        "codes": {"4781": 1},
+        "actions": [{"action": "slow", "code": 4781, "times": 1,
+                     "reason": "faster than AT&T lets this campaign send"}],
+        "slow_pace": 0.5, "slow_until": SENT_AT,
+        "rate": pytest.approx(2.0, 1e-3), "eta_seconds": pytest.approx(30.0, 1e-3),
+        "created_at": "2027-01-15T07:59:39.250000+00:00",
+        "started_at": "2027-01-15T07:59:40.250000+00:00", "ended_at": None,
     }  # fmt: skip
     assert json.dumps(shown)
+    healed = progress(stored, GATED_AT)
+    assert (healed.slow_pace, healed.slow_until) == (None, None)
 
 
 def test_rate_and_time_left() -> None:

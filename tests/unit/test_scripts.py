@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.ledger import calls, scripts, suppressions
+from dispatcher.codes import TAKEN, Action
+from dispatcher.ledger import calls, deliveries, scripts, suppressions
 from dispatcher.ledger.calls import (
     Claimed,
     GateItem,
@@ -18,6 +19,7 @@ from dispatcher.ledger.calls import (
     Settlement,
     Verdict,
 )
+from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import OPEN_STATES, Event, GroupState
 from dispatcher.ledger.suppressions import Entry, Source
@@ -56,6 +58,16 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.breaker("child", "down", 0), ["child", "down", 0]),
     (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand"]),
     (calls.begin("c", 3600), ["c", 3600]),
+    (
+        deliveries.deliver(
+            RATES,
+            [Rule(4476, Action.PAUSE, "why")],
+            [Parcel("c", "ab12", 7, "m1", b"abc")],
+        ),
+        [0.5, "", 1, 4476, "pause", "why", "c", "ab12", 7, "m1", b"abc"],
+    ),
+    (deliveries.sweep(1500.0), [1500, 4]),
+    (deliveries.take_bodies("A", 2, 9, [b"x"]), ["A", 15_000, 2, 9, b"x"]),
     (calls.forget("c"), ["c"]),
     (
         suppressions.add([Entry(7, Source.STOP, 5.0), Entry(8, Source.HAND)]),
@@ -111,7 +123,7 @@ def test_what_may_run_without_memory() -> None:
         name for name in NAMES if "allow-oom" in scripts.source(name).split("\n")[0]
     }
     assert roomy == {
-        *("settle", "lapse", "renew", "control"),
+        *("settle", "lapse", "renew", "control", "deliver", "sweep", "inbox"),
         *("throttle", "unthrottle", "breaker"),
     }
 
@@ -181,3 +193,29 @@ def test_replies() -> None:
         "by hand",
     )
     assert calls.begin("c", 1).read(b"abc") == "abc"
+
+
+def test_delivery_replies() -> None:
+    """An answer for each parcel, then what was done; nothing when another applies."""
+    parcels = [Parcel("c", "ab12", 7, "m1", b"abc")] * 2
+    read = deliveries.deliver(RATES, [], parcels).read
+    assert read([1, -2]) == ([Answer.NEWS, Answer.OTHER], [])
+    _, taken = read([1, 1, b"c", 4476, b"pause"])
+    assert taken == [Taken("c", 4476, Action.PAUSE)]
+    assert deliveries.sweep(1).read([3, 1]) == (3, True)
+    take = deliveries.take_bodies("A", 0, 9).read
+    assert (take([]), take([1]), take([1, b"x"])) == (None, [], [b"x"])
+
+
+def test_answers() -> None:
+    """The negative answers have the same numbers on both sides."""
+    match = re.search(r"local (UNPROVEN[A-Z, ]+) = ([-0-9, ]+)\n", text("deliver"))
+    assert match
+    named = dict(zip(match[1].split(", "), map(int, match[2].split(", ")), strict=True))
+    assert named == {answer.name: answer.value for answer in Answer if answer < 0}
+
+
+def test_actions() -> None:
+    """Every action that can be taken has its function in deliver.lua."""
+    functions = re.findall(r"function act\.(\w+)", text("deliver"))
+    assert sorted(functions) == sorted(TAKEN)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from dispatcher import settings as module
+from dispatcher.codes import TAKEN, Action
 from dispatcher.errors import ConfigError
 from dispatcher.settings import Settings
 
@@ -52,6 +53,14 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
     ("http_deadline", "DISPATCHER_HTTP_DEADLINE", "3", 3.0, 15.0),
     ("unknown_grace", "DISPATCHER_UNKNOWN_GRACE", "0", 0.0, 300.0),
     ("unknown_policy", "DISPATCHER_UNKNOWN_POLICY", "resend", "resend", "hold"),
+    ("unconfirmed_after", "DISPATCHER_UNCONFIRMED_AFTER", "60", 60.0, 10_800.0),
+    (
+        "code_actions",
+        "DISPATCHER_CODE_ACTIONS",
+        "Suppress, pause",
+        frozenset({Action.SUPPRESS, Action.PAUSE}),
+        TAKEN,
+    ),
     ("flower_username", "DISPATCHER_FLOWER_USERNAME", "boss", "boss", None),
     (
         "flower_password",
@@ -96,6 +105,26 @@ def test_no_variable_is_forgotten() -> None:
     """The table above has all of them, and the right names."""
     aliases = {name: info.alias for name, info in Settings.model_fields.items()}
     assert aliases == {name: variable for name, variable, *_ in VARIABLES}
+
+
+@pytest.mark.parametrize(
+    ("text", "actions"),
+    [("none", set()), (" NONE ", set()), ("slow", {Action.SLOW})],
+)
+def test_code_actions(
+    monkeypatch: pytest.MonkeyPatch, text: str, actions: set[Action]
+) -> None:
+    """A comma list, or none at all."""
+    monkeypatch.setenv("DISPATCHER_CODE_ACTIONS", text)
+    assert Settings.load().code_actions == actions
+
+
+@pytest.mark.parametrize("text", ["media", "none,pause", "stop", "pause,"])
+def test_no_such_code_action(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A slip must not switch off what protects people."""
+    monkeypatch.setenv("DISPATCHER_CODE_ACTIONS", text)
+    with pytest.raises(ConfigError, match="DISPATCHER_CODE_ACTIONS"):
+        Settings.load()
 
 
 def test_the_shell_s_own_variables_are_not_ours() -> None:

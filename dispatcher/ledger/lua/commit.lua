@@ -22,6 +22,7 @@ for at = 6, #ARGV do fields[#fields + 1] = ARGV[at] end
 redis.call('HSET', hash, 'load', load, 'content', content, 'created_at', whole(NOW),
            'state', 'running', unpack(fields))
 redis.call('ZADD', KEY.campaigns, whole(NOW), id)
+redis.call('HSET', KEY.loads, load, id)
 
 local campaign = open(id)
 campaign.pending = campaign.groups

@@ -1,6 +1,7 @@
 -- common.lua: what every script shares. Prepended to each by scripts.py, after
--- the generated tables  KEY (patterns of keys.py), STATE, NAME (states.py),
--- MOVE[event][from] = to (states.py)  and the constants CHUNK and RECORD (codec.py).
+-- the generated tables  KEY (patterns of keys.py), STATE, NAME, RANK, TALLY (states.py),
+-- MOVE[event][from] = to (states.py)  and the constants CHUNK, RECORD, SIZES_AT (codec.py)
+-- and SLOT (delivery.py).
 -- ARGV[1] of every script is the time in microseconds, "" for the server's own.
 -- The keys a script touches depend on what it reads, so they are built here and
 -- not passed as KEYS: the ledger is one primary, never a cluster.
@@ -24,8 +25,10 @@ local NUMBERS = {
   groups = 0, cursor = 0, gated = 0, gated_units = 0, doubled = 0, served = 0,
   created_at = 0, started_at = 0, ended_at = 0, starts_at = 0, expires_at = 0,
   group_size = 10, priority = 0, pace = 0, stop_after = 0, error_threshold = 0,
+  resumed_at = 0, slow_pace = 0, slow_until = 0,
 }
 for _, name in pairs(NAME) do NUMBERS[name] = 0 end
+for _, name in pairs(TALLY) do NUMBERS[name] = 0 end
 local FIELDS = { 'load', 'state', 'reason', 'sender' }
 for name in pairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
 
@@ -36,7 +39,7 @@ local function open(id)
   if campaigns[id] ~= nil then return campaigns[id] or nil end
   local values = redis.call('HMGET', key('campaign', id), unpack(FIELDS))
   if not values[1] then campaigns[id] = false return nil end
-  local before, now = {}, { id = id, records = {}, dirty = {} }
+  local before, now = {}, { id = id, records = {}, dirty = {}, delivery = {}, moved = {} }
   for i, field in ipairs(FIELDS) do
     local default = NUMBERS[field]
     if default then now[field] = tonumber(values[i]) or default
@@ -59,20 +62,25 @@ local function read_record(raw)
   return r
 end
 
--- Reads the records of many groups of one campaign, one HMGET a chunk.
-local function prefetch(campaign, groups)
+-- Reads what is kept of many groups of one campaign, one HMGET a chunk. The kind is
+-- the name of the key and of the campaign's table that it goes to.
+local function read_many(campaign, kind, groups, read)
   local chunks = {}
   for _, group in ipairs(groups) do
-    if not campaign.records[group] then
+    if not campaign[kind][group] then
       local chunk = math.floor(group / CHUNK)
       chunks[chunk] = chunks[chunk] or {}
       table.insert(chunks[chunk], group)
     end
   end
   for chunk, members in pairs(chunks) do
-    local raw = redis.call('HMGET', key('records', campaign.load, chunk), unpack(members))
-    for i, group in ipairs(members) do campaign.records[group] = read_record(raw[i]) end
+    local raw = redis.call('HMGET', key(kind, campaign.load, chunk), unpack(members))
+    for i, group in ipairs(members) do campaign[kind][group] = read(raw[i]) end
   end
+end
+
+local function prefetch(campaign, groups)
+  read_many(campaign, 'records', groups, read_record)
 end
 
 local function record(campaign, group)
@@ -85,6 +93,52 @@ end
 local function standing(campaign, r)
   local waits = r.state == STATE.pending or r.state == STATE.retry
   return (campaign.state == 'cancelled' and waits) and STATE.cancelled or r.state
+end
+
+-- ---- Deliveries: three bytes a member of an accepted group, rank and code. ----
+
+local sizes = {}
+
+-- How many members a group has: a byte each, behind the head of its chunk.
+local function size_of(campaign, group)
+  local name = key('groups', campaign.load, math.floor(group / CHUNK))
+  if not sizes[name] then
+    sizes[name] = redis.call('GETRANGE', name, SIZES_AT, SIZES_AT + CHUNK - 1)
+  end
+  return string.byte(sizes[name], group % CHUNK + 1) or 0
+end
+
+local function is_dropped(r, member)
+  return bit.band(bit.rshift(r.dropped, member), 1) == 1
+end
+
+local function read_slots(raw) return raw and { string.byte(raw, 1, -1) } or {} end
+
+local function prefetch_deliveries(campaign, groups)
+  read_many(campaign, 'delivery', groups, read_slots)
+end
+
+-- A group's bytes, all of them, zeros where no event came so far.
+local function slots_of(campaign, group, size)
+  local slots = campaign.delivery[group]
+  for at = #slots + 1, size * SLOT do slots[at] = 0 end
+  return slots
+end
+
+-- Moves a member up to a rank; nothing when it stands there or higher already, so
+-- that order and repetition do not matter.
+local function advance(campaign, group, r, member, rank, high, low)
+  local slots, at = campaign.delivery[group], member * SLOT + 1
+  local before = slots[at]
+  if rank <= before then return false end
+  slots[at], slots[at + 1], slots[at + 2] = rank, high, low
+  campaign.moved[group] = slots
+  -- Nothing was expected of a dropped member.
+  if before > 0 or not is_dropped(r, member) then
+    campaign[TALLY[before]] = campaign[TALLY[before]] - 1
+  end
+  campaign[TALLY[rank]] = campaign[TALLY[rank]] + 1
+  return true
 end
 
 -- Moves a group by an event. The callers ask for legal moves only; if one ever
@@ -173,25 +227,33 @@ local function conclude(campaign)
   end
 end
 
-local function write_records(campaign)
+local function pack_record(r)
+  return struct.pack(RECORD, r.state, r.attempts, r.crashes, r.flags, r.dropped,
+                     r.serial, r.gated_at) .. r.tail
+end
+
+local function pack_slots(slots) return string.char(unpack(slots)) end
+
+-- Undoes read_many, for what changed.
+local function write_many(campaign, kind, changed, pack)
   local chunks = {}
-  for group, r in pairs(campaign.dirty) do
+  for group, value in pairs(changed) do
     local chunk = math.floor(group / CHUNK)
     local row = chunks[chunk] or {}
     chunks[chunk] = row
     row[#row + 1] = group
-    row[#row + 1] = struct.pack(RECORD, r.state, r.attempts, r.crashes, r.flags,
-                                r.dropped, r.serial, r.gated_at) .. r.tail
+    row[#row + 1] = pack(value)
   end
   for chunk, row in pairs(chunks) do
-    redis.call('HSET', key('records', campaign.load, chunk), unpack(row))
+    redis.call('HSET', key(kind, campaign.load, chunk), unpack(row))
   end
 end
 
 local function flush()
   for _, campaign in ipairs(opened) do conclude(campaign) end
   for _, campaign in ipairs(opened) do
-    write_records(campaign)
+    write_many(campaign, 'records', campaign.dirty, pack_record)
+    write_many(campaign, 'delivery', campaign.moved, pack_slots)
     local changed = {}
     for _, field in ipairs(FIELDS) do
       local value = campaign[field]
@@ -262,9 +324,10 @@ local function buckets_of(campaign, account_rate, sender_rate)
   local list = {}
   if account_rate then list[1] = bucket('account', account_rate) end
   if sender_rate then list[#list + 1] = bucket('sender:' .. campaign.sender, sender_rate) end
-  if campaign.pace > 0 then
-    list[#list + 1] = bucket('campaign:' .. campaign.id, campaign.pace)
-  end
+  local pace = campaign.pace > 0 and campaign.pace or math.huge
+  -- Slowed down for a while, because carriers said that it was too much.
+  if campaign.slow_until > NOW then pace = math.min(pace, campaign.slow_pace) end
+  if pace < math.huge then list[#list + 1] = bucket('campaign:' .. campaign.id, pace) end
   return list
 end
 

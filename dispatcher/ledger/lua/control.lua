@@ -14,7 +14,7 @@ function commands.pause()
 end
 
 function commands.resume()
-  campaign.state, campaign.reason = 'running', ''
+  campaign.state, campaign.reason, campaign.resumed_at = 'running', '', NOW
   if campaign.starts_at > NOW then
     campaign.state = 'scheduled'
     make_later(campaign, campaign.starts_at)

@@ -15,7 +15,7 @@ local EXTRA = 1 -- flag: a further message id is kept
 -- Longer than the slack (5 s) of a provider search for an unknown neighbour.
 local LOCK_AFTER_ACCEPT_MS = 10 * 1000
 
-local settled, unlock, relock = {}, {}, {}
+local settled, unlock, relock, awaiting = {}, {}, {}, {}
 
 local function member(item) return item.campaign.id .. '|' .. item.group end
 
@@ -57,11 +57,21 @@ local function free_lock(item, r)
   if unresolved and NOW < r.gated_at + LOCK_MS then unlock[#unlock + 1] = item.lock end
 end
 
+-- From now on callbacks are due for each member that it went to.
+local function expect_deliveries(item, r)
+  local campaign, expected = item.campaign, TALLY[RANK.awaiting]
+  for member = 0, size_of(campaign, item.group) - 1 do
+    if not is_dropped(r, member) then campaign[expected] = campaign[expected] + 1 end
+  end
+  awaiting[campaign.id .. '|' .. math.floor(item.group / CHUNK)] = true
+end
+
 local function accept(item, r, id)
   free_lock(item, r)
   relock[#relock + 1] = item.lock
   r.attempts = math.min(255, r.attempts + 1)
   change(item, r, 'accept', id)
+  expect_deliveries(item, r)
   return 1
 end
 
@@ -217,5 +227,11 @@ for _, lock in ipairs(relock) do
 end
 -- Never shorter than another's lock on the same people.
 if #row > 0 then redis.call('ZADD', KEY.locks, 'GT', unpack(row)) end
+local expected = {}
+for chunk in pairs(awaiting) do
+  expected[#expected + 1] = whole(NOW)
+  expected[#expected + 1] = chunk
+end
+if #expected > 0 then redis.call('ZADD', KEY.awaiting, 'NX', unpack(expected)) end
 flush()
 return answers
