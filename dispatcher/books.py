@@ -6,15 +6,16 @@ queues are all read again.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap64
 
 from dispatcher.ledger.ledger import Ledger
-from dispatcher.ledger.rows import CampaignRow, GroupRow
+from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow
 from dispatcher.ledger.states import DeliveryState, GroupState
 
 #: A campaign on the move is read in one transaction up to this many groups, so
@@ -45,11 +46,15 @@ class Verification:
         return not self.differences
 
 
+_NO_LANE: Final = LaneRow(first=0, end=sys.maxsize, cursor=sys.maxsize, rule="")
+
+
 class _Recount:
     """Counts groups as they stream by."""
 
-    def __init__(self, cursor: int) -> None:
-        self._cursor = cursor
+    def __init__(self, lanes: Sequence[LaneRow]) -> None:
+        self._lanes = iter(lanes)
+        self._lane = next(self._lanes)
         self.states: Counter[GroupState] = Counter()
         self.members = 0
         self.waiting: set[int] = set()
@@ -66,7 +71,10 @@ class _Recount:
             if delivery.state is DeliveryState.FAILED:
                 self.codes[delivery.code] += 1
         state = row.record.state
-        handed_back = state == GroupState.PENDING and row.group < self._cursor
+        while row.group >= self._lane.end:
+            # Groups that no lane has are told as groups too many.
+            self._lane = next(self._lanes, _NO_LANE)
+        handed_back = state == GroupState.PENDING and row.group < self._lane.cursor
         if handed_back or state == GroupState.RETRY:
             self.waiting.add(row.group)
 
@@ -89,10 +97,10 @@ def verify(ledger: Ledger, id_: str) -> Verification:
     row = ledger.campaign(id_)
     if row.finished or row.groups > SNAPSHOT_GROUPS:
         groups, due = ledger.groups(row), ledger.due_groups(row)
-        extra = len(ledger.extra_ids(row))
+        extra, lanes = len(ledger.extra_ids(row)), ledger.lanes(row)
     else:
-        row, groups, due, extra = ledger.snapshot(row)
-    count = _Recount(row.cursor)
+        row, groups, due, extra, lanes = ledger.snapshot(row)
+    count = _Recount(lanes)
     for group in groups:
         count.add(group)
     found = list(_differences(row, count, due, extra))

@@ -25,7 +25,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from dispatcher.errors import CampaignError
+from dispatcher.errors import CampaignError, InvalidInput
+from dispatcher.hours import Hours
 from dispatcher.tags import OWN_SPACE
 
 #: Limits of the provider's send call.
@@ -56,7 +57,8 @@ _RULES: Final = {
     "priority": "priority: pass a whole number from -100 to 100",
     "starts_at": "starts_at: pass a datetime that has a time zone",
     "expires_at": "expires_at: pass a datetime that has a time zone",
-    "quiet_hours": "quiet_hours: sending hours are not supported yet, leave it out",
+    "quiet_hours": "quiet_hours: write two different times of day, such as "
+    "20:00-09:00, or leave it out",
     "max_attempts": "max_attempts: pass a whole number from 1 to 20",
     "error_threshold": "error_threshold: pass a share greater than 0 and at most 1, "
     "or leave it out",
@@ -72,6 +74,18 @@ def _blank_is_none(value: object) -> object:
 
 
 _BLANK_IS_NONE: Final = BeforeValidator(_blank_is_none)
+
+
+def _hours(value: str | None) -> str | None:
+    """The same hours in one spelling."""
+    if value is None:
+        return None
+    try:
+        return str(Hours.parse(value))
+    except InvalidInput:
+        raise PydanticCustomError("hours", "no hours") from None
+
+
 #: Callers may write a list; what is stored must not change.
 _AS_TUPLE: Final = AfterValidator(tuple)
 
@@ -93,7 +107,9 @@ class Campaign(BaseModel):
         priority: -100 to 100; campaigns with a higher one are served first.
         starts_at: When sending may begin; `None` means at once.
         expires_at: When what has not been sent is given up; `None` means never.
-        quiet_hours: Not supported yet.
+        quiet_hours: When nobody is written to, by the clock of each recipient, such as
+            "20:00-09:00"; `None` means never. The zone is told by the number, or by a
+            column of the list. Sending ends `DISPATCHER_HOURS_MARGIN` earlier.
         max_attempts: Times one group may be tried, 1 to 20.
         error_threshold: Share of failed groups (0 to 1] that pauses the campaign;
             `None` means that no share does.
@@ -126,7 +142,7 @@ class Campaign(BaseModel):
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     starts_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
-    quiet_hours: None = None
+    quiet_hours: Annotated[str | None, _BLANK_IS_NONE, AfterValidator(_hours)] = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     error_threshold: Annotated[float | None, Field(gt=0, le=1)] = None
 

@@ -131,6 +131,7 @@ class Dispatcher:
             strict=strict,
             stop_after=stop_after,
             dry_run=dry_run,
+            hours_margin=self.settings.hours_margin,
         )
 
     def place(self, order: Order) -> Run:

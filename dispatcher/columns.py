@@ -30,11 +30,13 @@ class Columns(NamedTuple):
     Attributes:
         number: The column of the phone number.
         key: The column to group by, if any.
+        zone: The column of the time zone, if any.
         header: Whether the first row names the columns.
     """
 
     number: int
     key: int | None
+    zone: int | None
     header: bool
 
 
@@ -42,6 +44,7 @@ def find_columns(
     first: Sequence[str],
     column: str | int | None,
     group_by: str | None,
+    zone: str | None = None,
     *,
     named: bool = False,
 ) -> Columns:
@@ -54,20 +57,24 @@ def find_columns(
         first: The cells of the first row.
         column: The column of the number, by name or counted from 1.
         group_by: The column to group by, likewise.
+        zone: The column of the time zone, likewise.
         named: The cells are names for sure (keys of a JSON object).
 
     Raises:
         ColumnError: A column is not there, or there are several to choose from.
     """
     names = [cell.strip() for cell in first]
-    asked = {wanted for wanted in (column, group_by) if isinstance(wanted, str)}
+    asked = {wanted for wanted in (column, group_by, zone) if isinstance(wanted, str)}
     header = named or _is_header(names, asked)
     if column is None:
         number = _only(names, header=header)
     else:
         number = _asked(names, column, header=header)
-    key = None if group_by is None else _asked(names, group_by, header=header)
-    return Columns(number, key, header)
+    key, place = (
+        None if wanted is None else _asked(names, wanted, header=header)
+        for wanted in (group_by, zone)
+    )
+    return Columns(number, key, place, header)
 
 
 def _is_header(names: list[str], asked: set[str]) -> bool:

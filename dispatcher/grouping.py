@@ -10,6 +10,8 @@ import contextlib
 import itertools
 import sqlite3
 import tempfile
+from array import array
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
 #: Rows handed to sqlite at once.
 _BATCH: Final = 4096
 #: The cache, 8 MiB, is all the memory that grouping takes; more is hardly faster.
-#: `first` is the place in the list where a key appears first; it names the family. Who
-#: has no key is a family alone, under a key that is a place: no text equals an integer.
-_SCHEMA: Final = """
+_SETTINGS: Final = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -8192;
 BEGIN;
+"""
+#: `first` is the place in the list where a key appears first; it names the family. Who
+#: has no key is a family alone, under a key that is a place: no text equals an integer.
+_PEOPLE: Final = """
 CREATE TABLE family (first INTEGER PRIMARY KEY, key UNIQUE, size INTEGER);
 CREATE TABLE person (
     first INTEGER, place INTEGER, number INTEGER, PRIMARY KEY (first, place)
@@ -40,6 +44,11 @@ ON CONFLICT (key) DO UPDATE SET size = size + 1
 """
 _ADD_PERSON: Final = """
 INSERT INTO person SELECT first, ?1, ?3 FROM family WHERE key = ?2
+"""
+_GROUPS: Final = """
+CREATE TABLE sorted (
+    bin INTEGER, place INTEGER, members BLOB, PRIMARY KEY (bin, place)
+) WITHOUT ROWID;
 """
 _IN_ORDER: Final = """
 SELECT size, number FROM family JOIN person USING (first) ORDER BY first, place
@@ -79,15 +88,43 @@ def by_key(
     Raises:
         DispatchError: The temporary file cannot be made or grow.
     """
-    with _nameless_database(directory) as database:
+    with _nameless_database(directory, _PEOPLE) as database:
         _store(database, people)
         yield from _families(database, size)
 
 
+def sorted_by(
+    groups: Iterable[tuple[int, tuple[int, ...]]], directory: Path
+) -> Iterator[tuple[int, Iterator[tuple[int, ...]]]]:
+    """Bring groups of the same bin together; in a bin their order stays.
+
+    All are read before the first comes out, as with `by_key`. A bin's groups must be
+    taken before the next bin is.
+
+    Args:
+        groups: Bin and members of each.
+        directory: Where the temporary file is made; a disk, not memory.
+
+    Raises:
+        DispatchError: The temporary file cannot be made or grow.
+    """
+    with _nameless_database(directory, _GROUPS) as database:
+        rows = (
+            (where, place, array("q", members).tobytes())
+            for place, (where, members) in enumerate(groups)
+        )
+        while batch := list(itertools.islice(rows, _BATCH)):
+            database.executemany("INSERT INTO sorted VALUES (?, ?, ?)", batch)
+        found = database.execute("SELECT bin, members FROM sorted ORDER BY bin, place")
+        for where, same in itertools.groupby(found, itemgetter(0)):
+            yield where, (tuple(array("q", members)) for _, members in same)
+
+
 @contextlib.contextmanager
-def _nameless_database(directory: Path) -> Iterator[sqlite3.Connection]:
+def _nameless_database(directory: Path, schema: str) -> Iterator[sqlite3.Connection]:
     try:
         with contextlib.closing(_opened(directory)) as database:
+            database.executescript(_SETTINGS + schema)
             yield database
     except sqlite3.Error as error:
         raise _failed(directory, str(error)) from None
@@ -108,9 +145,7 @@ def _failed(directory: Path, why: str | None) -> DispatchError:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Whoever closes the generator may be another thread than the one that ran it.
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    database.executescript(_SCHEMA)
-    return database
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def _store(

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Reject: TypeAlias = Callable[[int, Reason, str], None]
 
 MAX_VALUE: Final = 64
+#: Puts a good number and the zone written beside it into one int, or says why it can
+#: get no message.
+Place: TypeAlias = Callable[[int, str | None], int | Reason]
+
 #: Rows that are judged at once: more is hardly faster and keeps more in memory. See
 #: `_record` before changing it.
 _BATCH: Final = 4096
@@ -35,6 +39,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 class Intake:
     """Iterates over (number, key) of every recipient to write to, in list order.
+
+    With `place`, what it makes of a number stands instead of the number.
 
     Can be iterated once. At any moment
     `rows == accepted + rejected.total() + dropped.total()`.
@@ -52,6 +58,7 @@ class Intake:
         *,
         region: str = DEFAULT_REGION,
         suppressed: Container[int] = (),
+        place: Place | None = None,
         reject: Reject | None = None,
     ) -> None:
         self.rows = 0
@@ -60,6 +67,7 @@ class Intake:
         self.dropped: Counter[Reason] = Counter()
         self._region = region
         self._suppressed = suppressed
+        self._place = place
         self._reject = reject
         self._seen = BitMap64()
         self._sha = hashlib.sha256()
@@ -83,10 +91,13 @@ class Intake:
         region = self._region
         numbers = [
             int(value) if is_plain_nanp(value) else normalise(value, region)
-            for _, value, _ in batch
+            for _, value, _, _ in batch
         ]
         self._sha.update(_record(batch, numbers))
-        accepted = self._sift(batch, numbers)
+        if self._place is None:
+            accepted = self._sift(batch, numbers)
+        else:
+            accepted = self._sift_placed(batch, numbers, self._place)
         self.rows += len(batch)
         self.accepted += len(accepted)
         return accepted
@@ -109,6 +120,21 @@ class Intake:
                 accepted.append((number, row[2]))
         return accepted
 
+    def _sift_placed(
+        self, batch: list[Row], numbers: list[int | Reason], place: Place
+    ) -> list[tuple[int, str | None]]:
+        """The same, with each number placed by its first row of the batch."""
+        places: dict[int, int] = {}
+        for at, (row, number) in enumerate(zip(batch, numbers, strict=True)):
+            if isinstance(number, Reason) or number in places:
+                continue
+            placed = place(number, row.zone)
+            if isinstance(placed, Reason):
+                numbers[at] = placed
+            else:
+                places[number] = placed
+        return [(places[number], key) for number, key in self._sift(batch, numbers)]
+
     def _leave_out(self, row: Row, reason: Reason) -> None:
         books = self.dropped if reason.dropped else self.rejected
         books[reason] += 1
@@ -129,9 +155,12 @@ def _record(batch: list[Row], numbers: list[int | Reason]) -> bytes:
     """
     values = [
         value if isinstance(number, Reason) else number
-        for (_, value, _), number in zip(batch, numbers, strict=True)
+        for (_, value, _, _), number in zip(batch, numbers, strict=True)
     ]
-    columns = (values, [key for _, _, key in batch])
+    columns = [values, [row.key for row in batch]]
+    zones = [row.zone for row in batch]
+    if any(zone is not None for zone in zones):
+        columns.append(zones)
     try:
         return _ENCODER.encode(columns)
     except UnicodeEncodeError:  # half a character, which only ASCII JSON can write

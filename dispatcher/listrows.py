@@ -28,11 +28,13 @@ class Row(NamedTuple):
         value: The number as written.
         key: What the recipient is grouped by; empty means that nobody shares it,
             `None` that nothing is grouped.
+        zone: The person's time zone as written; else the number tells it.
     """
 
     line: int
     value: str
     key: str | None = None
+    zone: str | None = None
 
     def __repr__(self) -> str:
         """Where it stands, not what: the value is a phone number."""
@@ -44,6 +46,7 @@ class Wanted(NamedTuple):
 
     column: str | int | None = None
     group_by: str | None = None
+    zone: str | None = None
 
 
 _JSON: Final = msgspec.json.Decoder()
@@ -112,14 +115,14 @@ def _csv_rows(
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     at = line
     try:
-        number, key, header = find_columns(first := next(reader), *wanted)
+        number, key, zone, header = find_columns(first := next(reader), *wanted)
         if not header:
-            yield Row(at, first[number], _key(first, key))
+            yield Row(at, first[number], _cell(first, key), _cell(first, zone))
         at = line + reader.line_num
         for cells in reader:
             value = cells[number] if number < len(cells) else ""
             if value.strip() or "".join(cells).strip():
-                yield Row(at, value, _key(cells, key))
+                yield Row(at, value, _cell(cells, key), _cell(cells, zone))
             at = line + reader.line_num
     except csv.Error:
         raise ListError(
@@ -127,14 +130,14 @@ def _csv_rows(
         ) from None
 
 
-def _key(cells: list[str], column: int | None) -> str | None:
+def _cell(cells: list[str], column: int | None) -> str | None:
     if column is None:
         return None
     return cells[column].strip() if column < len(cells) else ""
 
 
 def _json_rows(lines: Iterator[str], line: int, wanted: Wanted) -> Iterator[Row]:
-    number, key = None, None
+    number, key, zone = None, None, None
     for at, text in enumerate(lines, line):
         if not text.strip():
             continue
@@ -143,9 +146,13 @@ def _json_rows(lines: Iterator[str], line: int, wanted: Wanted) -> Iterator[Row]
             yield Row(at, _written(item), None if wanted.group_by is None else "")
             continue
         if number is None:
-            number, key = _keys(item, wanted)
-        group = None if key is None else _written(item.get(key)).strip()
-        yield Row(at, _written(item.get(number)), group)
+            number, key, zone = _keys(item, wanted)
+        value = _written(item.get(number))
+        yield Row(at, value, _value(item, key), _value(item, zone))
+
+
+def _value(item: dict[str, object], name: str | None) -> str | None:
+    return None if name is None else _written(item.get(name)).strip()
 
 
 def _decoded(text: str) -> object:
@@ -156,11 +163,17 @@ def _decoded(text: str) -> object:
         return text.strip()
 
 
-def _keys(item: dict[str, object], wanted: Wanted) -> tuple[str, str | None]:
-    """Find the names of the number and of the group in the first object."""
+def _keys(
+    item: dict[str, object], wanted: Wanted
+) -> tuple[str, str | None, str | None]:
+    """Find the names of number, group and time zone in the first object."""
     names = list(item)
-    number, key, _ = find_columns(names, *wanted, named=True)
-    return names[number], None if key is None else names[key]
+    number, key, zone, _ = find_columns(names, *wanted, named=True)
+    return (
+        names[number],
+        None if key is None else names[key],
+        None if zone is None else names[zone],
+    )
 
 
 def _written(value: object) -> str:

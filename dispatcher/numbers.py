@@ -54,6 +54,20 @@ class Reason(StrEnum):
         ("A number with an extension cannot get messages: use a direct number."),
     )
     DUPLICATE = "duplicate", "The same number is in an earlier row."
+    UNKNOWN_ZONE = (
+        "unknown_zone",
+        (
+            "Nobody knows what time it is there: name the time zone in a column, "
+            "such as America/New_York (--zone-column)."
+        ),
+    )
+    NO_COMMON_HOURS = (
+        "no_common_hours",
+        (
+            "The number may be in several time zones that share none of the sending "
+            "hours: name its zone in a column (--zone-column)."
+        ),
+    )
     OPTED_OUT = "opted_out", "This person asked for no more messages."
 
     def __new__(cls, code: str, explanation: str) -> Self:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +30,9 @@ from dispatcher.errors import (
     LedgerError,
     ListRejected,
 )
+from dispatcher.hours import Hours
 from dispatcher.intake import Intake
+from dispatcher.lanes import Lane, Lanes
 from dispatcher.ledger import calls
 from dispatcher.ledger.codec import Members
 from dispatcher.ledger.ledger import LOAD_TTL_S, Ledger, in_chunks
@@ -56,6 +59,7 @@ class Order:
         stop_after: Pause after so many groups passed the gate (canary).
         dry_run: Only count.
         region: Country of numbers without a country code.
+        hours_margin: Seconds before quiet hours from which on nothing is sent.
     """
 
     id: str
@@ -65,6 +69,7 @@ class Order:
     strict: bool = False
     stop_after: int | None = None
     dry_run: bool = False
+    hours_margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Submission:
         rejected: Rows with a bad number, by reason.
         dropped: Good numbers left out, by reason (duplicate, opted_out).
         rejections_file: Where every row left out is listed; None if there is none.
+        lanes: Runs of groups with the same sending hours; none without such hours.
     """
 
     id: str
@@ -89,6 +95,7 @@ class Submission:
     rejected: Mapping[str, int]
     dropped: Mapping[str, int]
     rejections_file: Path | None
+    lanes: Sequence[Lane] = field(default=(), repr=False)
 
 
 def check_id(id_: str) -> str:
@@ -125,7 +132,13 @@ class Load:
         region = (
             order.rows.region if isinstance(order.rows, Recipients) else order.region
         )
-        self.intake = Intake(as_rows(order.rows), region=region, reject=rejections.add)
+        self._lanes = _lanes(order)
+        self.intake = Intake(
+            as_rows(order.rows),
+            region=region,
+            place=self._lanes.place if self._lanes else None,
+            reject=rejections.add,
+        )
 
     def __iter__(self) -> Iterator[list[Members]]:
         """The chunks, in order."""
@@ -135,6 +148,10 @@ class Load:
 
     def _members(self) -> Iterator[Members]:
         size = self._order.campaign.group_size
+        if self._lanes:
+            return self._lanes.groups(
+                self.intake, size, self._directory, by_key=self._grouped
+            )
         if self._grouped:
             return grouping.by_key(self.intake, size, self._directory)
         return grouping.in_order((number for number, _ in self.intake), size)
@@ -146,6 +163,11 @@ class Load:
             self.groups += 1
             self.units += len(group) if len(group) > 1 else single
             yield group
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """Runs of groups with the same sending hours; known once all chunks are."""
+        return self._lanes.lanes if self._lanes else ()
 
     def content(self) -> str:
         """The identity of what was read and of the message it is for."""
@@ -181,6 +203,7 @@ class Load:
             "error_threshold": campaign.error_threshold or 0,
             "starts_at": _ms(campaign.starts_at),
             "expires_at": _ms(campaign.expires_at),
+            "lanes": len(self.lanes),
             "groups": self.groups,
             "units": self.units,
             "recipients": intake.rows,
@@ -191,6 +214,19 @@ class Load:
 
 def _plain(books: Mapping[Reason, int]) -> dict[str, int]:
     return {reason.value: count for reason, count in books.items()}
+
+
+def _lanes(order: Order) -> Lanes | None:
+    """What sorts the groups by their hours, if the campaign has such.
+
+    Raises:
+        InvalidInput: Nothing is left of the hours.
+    """
+    quiet = order.campaign.quiet_hours
+    if quiet is None:
+        return None
+    hours = Hours.parse(quiet).others.shortened(math.ceil(order.hours_margin / 60))
+    return Lanes(hours, datetime.now(UTC))
 
 
 def _ms(moment: datetime | None) -> int:
@@ -237,6 +273,7 @@ class Producer:
             rejected=_plain(load.intake.rejected),
             dropped=_plain(load.intake.dropped),
             rejections_file=rejections.path,
+            lanes=load.lanes,
         )
 
     def _begin(self, order: Order) -> str:
@@ -267,6 +304,7 @@ class Producer:
             if time.monotonic() >= renew_at:
                 self._ledger.renew_chunks(load.nonce, written)
                 renew_at = time.monotonic() + RENEW_S
+        self._ledger.put_lanes(load.nonce, load.lanes)
 
     def _finish(self, load: Load, order: Order, committed: str) -> bool:
         try:

@@ -30,12 +30,14 @@ class Recipients:
     Attributes:
         region: The country of numbers written without a country code.
         grouped: Whether the rows carry keys to group by.
+        zoned: Whether the rows carry time zones.
         rereadable: Whether it can be iterated again.
     """
 
     def __init__(self, source: Source, wanted: Wanted, region: str) -> None:
         self.region = region
         self.grouped = wanted.group_by is not None
+        self.zoned = wanted.zone is not None
         self.rereadable = _is_rereadable(source)
         self._source = source
         self._wanted = wanted
@@ -63,6 +65,7 @@ def read_recipients(
     *,
     column: str | int | None = None,
     group_by: str | None = None,
+    zone_column: str | None = None,
     region: str = DEFAULT_REGION,
 ) -> Recipients:
     """Read a list: CSV, TSV, JSON lines or one number a line; gzip is unpacked.
@@ -76,13 +79,16 @@ def read_recipients(
             called phone, phone_number, number, mobile, cell, msisdn or to, in any
             case, or the only one there is.
         group_by: The column whose equal values put people into one group.
+        zone_column: The column of a person's time zone (`America/New_York`), for
+            campaigns with sending hours. Else the number tells it.
         region: Two letters, the country of numbers without a country code.
 
     Raises:
         ListError: The list cannot be read, or a column is not there.
         InvalidInput: The region is unknown.
     """
-    recipients = Recipients(source, Wanted(column, group_by), check_region(region))
+    wanted = Wanted(column, group_by, zone_column)
+    recipients = Recipients(source, wanted, check_region(region))
     if recipients.rereadable:
         next(iter(recipients))
     return recipients

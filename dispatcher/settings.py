@@ -125,6 +125,12 @@ class Settings(BaseSettings):
     #: What is done by itself because of a delivery code.
     code_actions: CodeActions = Field(default=TAKEN, alias="DISPATCHER_CODE_ACTIONS")
 
+    #: Seconds before quiet hours begin from which on nothing more is sent: the provider
+    #: may keep a message in its queue for a quarter of an hour.
+    hours_margin: float = Field(
+        default=900.0, alias="DISPATCHER_HOURS_MARGIN", ge=0, le=21600
+    )
+
     #: Who may look at Flower; both or neither.
     flower_username: str | None = Field(
         default=None, alias="DISPATCHER_FLOWER_USERNAME"

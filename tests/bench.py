@@ -326,9 +326,11 @@ class Bench:
             yield f"{id_}: {difference}"
         lists = self._lists(id_)
         row = self.row(id_)
+        lanes = self.ledger.lanes(row)
         for group in self.ledger.groups(row):
             record = group.record
-            faults = _misplaced(row, group.group, record, lists)
+            fresh = any(lane.cursor <= group.group < lane.end for lane in lanes)
+            faults = _misplaced(row, group.group, record, lists, fresh=fresh)
             yield from (f"{id_} {group.group} {record.state.word}: {f}" for f in faults)
         yield from (f"{id_}: {fault}" for fault in _unreachable(row, lists))
 
@@ -363,10 +365,10 @@ class Lists:
 
 
 def _misplaced(
-    row: CampaignRow, group: int, record: Record, lists: Lists
+    row: CampaignRow, group: int, record: Record, lists: Lists, *, fresh: bool
 ) -> Iterator[str]:
     """Is the group in every list it should be in, and in no other?"""
-    fresh = record.state == GroupState.PENDING and group >= row.cursor
+    fresh = fresh and record.state == GroupState.PENDING
     waits = record.state in (GroupState.PENDING, GroupState.RETRY) and not fresh
     if waits != (group in lists.due):
         yield "not in the queue" if waits else "in the queue"

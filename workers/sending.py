@@ -180,6 +180,7 @@ class Sender:
 
     def _message(self, job: Job) -> Message:
         campaign = job.campaign
+        expires_at = campaign.expires_at
         return Message(
             application_id=campaign.application_id or self._application_id or "",
             sender=campaign.sender,
@@ -187,6 +188,8 @@ class Sender:
             text=campaign.text,
             media=tuple(campaign.media),
             tag=job.tag,
+            # The provider may not look at it for group messages; the gate does.
+            expiration=expires_at.isoformat() if expires_at else None,
         )
 
     # -- the way back ------------------------------------------------------

@@ -16,6 +16,7 @@ from dispatcher.cli.screen import remark, say, tell_json
 from dispatcher.cli.waiting import Watched, wait
 from dispatcher.client import Dispatcher, Run
 from dispatcher.errors import DispatchError, InvalidInput
+from dispatcher.hours import Hours, Rule
 from dispatcher.producer import Order, Submission, check_id
 from dispatcher.recipients import Recipients, read_recipients
 from dispatcher.settings import Settings
@@ -77,7 +78,12 @@ class Call:
         str | None, option("--expires-at TIME", "Give up then what is not sent.")
     ] = None
     hours: Annotated[
-        str | None, option("--hours 09:00-20:00", "Not supported yet.")
+        str | None,
+        option("--hours 09:00-20:00", "Send only then, by each recipient's own clock."),
+    ] = None
+    zone_column: Annotated[
+        str | None,
+        option("--zone-column COLUMN", "Time zones for --hours; else by the number."),
     ] = None
     stop_after: Annotated[
         int | None, option("--stop-after N", "Pause after N groups (canary).", min=1)
@@ -116,7 +122,11 @@ def submit(call: Call) -> None:
     if call.id_ is not None:
         check_id(call.id_)
     recipients = read_recipients(
-        call.list_, column=call.column, group_by=call.group_by, region=call.region
+        call.list_,
+        column=call.column,
+        group_by=call.group_by,
+        zone_column=call.zone_column,
+        region=call.region,
     )
     with Dispatcher(settings) as dispatcher:
         order = _order(call, dispatcher, campaign, recipients)
@@ -127,8 +137,6 @@ def submit(call: Call) -> None:
 
 
 def _campaign(call: Call, settings: Settings) -> Campaign:
-    if call.hours is not None:
-        raise InvalidInput("--hours: sending hours are not supported yet, leave it out")
     sender = call.sender or settings.number
     if not sender:
         raise InvalidInput("no sender: pass --sender or set BW_NUMBER")
@@ -143,9 +151,24 @@ def _campaign(call: Call, settings: Settings) -> Campaign:
         priority=call.priority,
         starts_at=parse_time(call.at, "--at"),
         expires_at=parse_time(call.expires_at, "--expires-at"),
+        quiet_hours=_quiet(call.hours),
         max_attempts=call.max_attempts,
         error_threshold=call.error_threshold,
     )
+
+
+def _quiet(hours: str | None) -> str | None:
+    """Sending hours as quiet ones.
+
+    Raises:
+        InvalidInput: They are no hours.
+    """
+    if hours is None:
+        return None
+    try:
+        return str(Hours.parse(hours).others)
+    except InvalidInput as error:
+        raise InvalidInput(f"--hours: {error}") from None
 
 
 def _order(
@@ -183,7 +206,14 @@ def _forecast(order: Order, submission: Submission, settings: Settings) -> Forec
         (settings.account_rate, settings.sender_rate, campaign.pace),
         now=datetime.now(UTC).astimezone(),
         starts_at=campaign.starts_at,
+        hours=_units_by_hours(submission),
     )
+
+
+def _units_by_hours(submission: Submission) -> list[tuple[Rule, float]]:
+    """What may be sent at which hours; a group costs what one does on average."""
+    each = submission.units / submission.groups
+    return [(lane.rule, (lane.end - lane.first) * each) for lane in submission.lanes]
 
 
 # -- in earnest ----------------------------------------------------------------

@@ -10,6 +10,7 @@ that died are never seen again.
     campaign:{id}           hash    the campaign, its counters, its load nonce
     {load}:groups:{chunk}   string  packed member numbers of up to 128 groups
     {load}:records:{chunk}  hash    group -> packed record; absent means pending
+    {load}:lanes            hash    lane -> groups and sending hours; lane:at -> cursor
     {load}:due              zset    groups handed back, by due time (ms)
     {load}:errors           hash    error code -> groups failed with it
     {load}:why              hash    group -> the provider's sentence (failed)
@@ -57,6 +58,7 @@ PATTERNS: Final = MappingProxyType(
         "campaign": PREFIX + "campaign:%s",
         "groups": PREFIX + "%s:groups:%d",
         "records": PREFIX + "%s:records:%d",
+        "lanes": PREFIX + "%s:lanes",
         "due": PREFIX + "%s:due",
         "errors": PREFIX + "%s:errors",
         "why": PREFIX + "%s:why",

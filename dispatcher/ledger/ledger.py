@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 from redis.exceptions import NoScriptError
 
 from dispatcher.errors import LedgerError, UnknownCampaign
+from dispatcher.lanes import Lane
 from dispatcher.ledger import connection, scripts
 from dispatcher.ledger.codec import (
     CHUNK_GROUPS,
@@ -25,7 +26,7 @@ from dispatcher.ledger.codec import (
     unpack_chunk,
 )
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
+from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk
 from dispatcher.ledger.scripts import Call
 
 T = TypeVar("T")
@@ -124,6 +125,21 @@ class Ledger:
         with connection.faults():
             pipe.execute()
 
+    def put_lanes(self, load: str, lanes: Sequence[Lane]) -> None:
+        """Write which groups have which sending hours."""
+        if not lanes:
+            return
+        name = key("lanes", load)
+        stored: Any = {
+            str(place): f"{lane.first} {lane.end} {lane.rule.stored()}"
+            for place, lane in enumerate(lanes)
+        }
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(name, mapping=stored)
+        pipe.expire(name, LOAD_TTL_S)
+        with connection.faults():
+            pipe.execute()
+
     def renew_chunks(self, load: str, count: int) -> None:
         """Keep the chunks of a load that takes long."""
         pipe = self._redis.pipeline(transaction=False)
@@ -141,6 +157,7 @@ class Ledger:
         pipe = self._redis.pipeline(transaction=False)
         for number in range(count):
             pipe.expire(key("groups", load, number), 0, xx=True)
+        pipe.expire(key("lanes", load), 0, xx=True)
         with connection.faults():
             pipe.execute()
 
@@ -196,6 +213,12 @@ class Ledger:
             packed, records, deliveries = pipe.execute()
         return _member_chunk(row, number, packed, records, deliveries)
 
+    def lanes(self, row: CampaignRow) -> list[LaneRow]:
+        """Its runs of groups; one of them all for a campaign without sending hours."""
+        with connection.faults():
+            raw: Any = self._redis.hgetall(key("lanes", row.load))
+        return LaneRow.parse(row, raw)
+
     def due_groups(self, row: CampaignRow) -> set[int]:
         """Groups in the queue of those handed back."""
         with connection.faults():
@@ -204,25 +227,27 @@ class Ledger:
 
     def snapshot(
         self, row: CampaignRow
-    ) -> tuple[CampaignRow, Iterator[GroupRow], set[int], int]:
-        """A campaign, its groups, its queue and its extra ids, all of one instant."""
+    ) -> tuple[CampaignRow, Iterator[GroupRow], set[int], int, list[LaneRow]]:
+        """A campaign, groups, queue, extra ids and lanes, all of one instant."""
         chunks = range(-(-row.groups // CHUNK_GROUPS))
         pipe = self._redis.pipeline(transaction=True)
         pipe.hgetall(key("campaign", row.id))
         pipe.zrange(key("due", row.load), 0, -1)
         pipe.hlen(key("extra", row.load))
+        pipe.hgetall(key("lanes", row.load))
         for number in chunks:
             pipe.hgetall(key("records", row.load, number))
             pipe.hgetall(key("delivery", row.load, number))
         with connection.faults():
-            raw, due, extra, *stored = pipe.execute()
+            raw, due, extra, lanes, *stored = pipe.execute()
         now = CampaignRow.parse(row.id, raw)
         groups = (
             group
             for number in chunks
             for group in self._whole(now, number, *stored[2 * number :][:2]).rows(now)
         )
-        return now, groups, {int(group) for group in due}, extra
+        queue = {int(group) for group in due}
+        return now, groups, queue, extra, LaneRow.parse(now, lanes)
 
     def _whole(
         self, row: CampaignRow, number: int, records: _Hash, deliveries: _Hash

@@ -39,6 +39,7 @@ class CampaignRow:
     gated_units: int = 0
     doubled: int = 0
     groups: int = 0
+    lanes: int = 0
     cursor: int = 0
     counts: Mapping[GroupState, int] = field(default_factory=dict)
     delivery: Mapping[DeliveryState, int] = field(default_factory=dict)
@@ -80,7 +81,10 @@ class CampaignRow:
 
 _TEXTS = ("reason", "load", "content", "spec", "sender")
 _TABLES = ("rejected", "dropped")
-_WHOLE = ("recipients", "units", "gated", "gated_units", "doubled", "groups", "cursor")
+_WHOLE = (
+    *("recipients", "units", "gated", "gated_units", "doubled"),
+    *("groups", "lanes", "cursor"),
+)
 _FLOATS = (
     *("created_at", "started_at", "ended_at", "starts_at"),
     *("slow_pace", "slow_until"),
@@ -101,6 +105,36 @@ def _codes(text: Mapping[str, str]) -> dict[int, int]:
 def _actions(text: Mapping[str, str]) -> dict[tuple[Action, int], int]:
     found = _counted(text, "action")
     return {(Action(action), int(code)): number for (action, code), number in found}
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A run of groups with the same sending hours.
+
+    Attributes:
+        first: Its first group.
+        end: The group after its last.
+        cursor: The next fresh one.
+        rule: When they may be sent, as `hours.Rule` writes it; "" means always.
+    """
+
+    first: int
+    end: int
+    cursor: int
+    rule: str
+
+    @classmethod
+    def parse(cls, campaign: CampaignRow, raw: Mapping[bytes, bytes]) -> list[LaneRow]:
+        """Read the hash as Redis returns it; one lane of all where there is none."""
+        if not campaign.lanes:
+            return [cls(0, campaign.groups, campaign.cursor, "")]
+        return [cls._parse(place, raw) for place in range(campaign.lanes)]
+
+    @classmethod
+    def _parse(cls, place: int, raw: Mapping[bytes, bytes]) -> LaneRow:
+        first, end, rule = raw[b"%d" % place].decode().split(" ", 2)
+        cursor = int(raw.get(b"%d:at" % place, first))
+        return cls(int(first), int(end), cursor, rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,13 @@ def test_who_gets_through(rows: list[Row], suppressed: frozenset[int]) -> None:
 def test_equal_digests_mean_equal_lists(one: list[Row], other: list[Row]) -> None:
     """Two lists have one digest exactly when numbers, bad values and keys agree."""
 
-    def content(rows: list[Row]) -> list[tuple[int | str, str | None]]:
+    def content(rows: list[Row]) -> list[tuple[int | str, str | None, str | None]]:
         return [
-            (row.value if isinstance(n := normalise(row.value), Reason) else n, row.key)
+            (
+                row.value if isinstance(n := normalise(row.value), Reason) else n,
+                row.key,
+                row.zone,
+            )
             for row in rows
         ]
 

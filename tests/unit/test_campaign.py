@@ -98,7 +98,7 @@ BAD = {
     "naive start": ("starts_at", {"starts_at": NOON.replace(tzinfo=None)}),
     "naive end": ("expires_at", {"expires_at": NOON.replace(tzinfo=None)}),
     "end at start": ("expires_at", {"starts_at": NOON, "expires_at": NOON}),
-    "hours": ("quiet_hours", {"quiet_hours": "09:00-20:00"}),
+    "hours": ("quiet_hours", {"quiet_hours": "09:00-25:00"}),
     "unknown field": ("colour", {"colour": "red"}),
 }
 
@@ -132,9 +132,16 @@ def test_all_faults_are_told_together() -> None:
     ]
 
 
-def test_sending_hours_are_refused_in_words() -> None:
-    """Whoever asks for sending hours learns that there are none yet."""
-    assert "not supported yet" in faults_of(quiet_hours=("21:00", "08:00"))[0]
+@pytest.mark.parametrize("written", ["21:00-08:00", " 21:00 - 8:00 "])
+def test_quiet_hours_are_kept_in_one_spelling(written: str) -> None:
+    """However they were written."""
+    campaign = Campaign(sender="+19195551212", text="Hi.", quiet_hours=written)
+    assert campaign.quiet_hours == "21:00-08:00"
+
+
+def test_quiet_hours_that_are_none_are_told_with_an_example() -> None:
+    """Not with what was passed."""
+    assert "such as 20:00-09:00" in faults_of(quiet_hours=("21:00", "08:00"))[0]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ WRONG = [
         (*SUBMIT, "--at", "2030-01-02", "--expires-at", "2030-01-01"),
         "--expires-at: choose a time after --at",
     ),
-    ((*SUBMIT, "--hours", "09:00-20:00"), "--hours: sending hours are not supported"),
+    ((*SUBMIT, "--hours", "9 to 5"), "--hours: write hours as two different times"),
     ((*SUBMIT, "--stop-after", "0"), "--stop-after: write a number greater than"),
     ((*SUBMIT, "--id", "no spaces"), "an id has 1 to 64"),
     ((*SUBMIT, "--region", "ZZ"), "region"),

@@ -25,7 +25,7 @@ def rows(data: bytes, **options: Any) -> list[Row]:  # noqa: ANN401 - any option
 
 
 def values(data: bytes, **options: Any) -> list[str]:  # noqa: ANN401 - any option
-    return [value for _, value, _ in rows(data, **options)]
+    return [row.value for row in rows(data, **options)]
 
 
 def fault(data: bytes, **options: Any) -> str:  # noqa: ANN401 - any option
@@ -150,7 +150,7 @@ def test_lines_are_those_of_the_file(
     text: str, expected: list[tuple[int, str]]
 ) -> None:
     """A rejection must be found in the file: rows carry the line they start on."""
-    found = [(line, value) for line, value, _ in rows(text.encode())]
+    found = [(row.line, row.value) for row in rows(text.encode())]
     assert found == expected
 
 
@@ -167,18 +167,32 @@ KEYS = {
 @pytest.mark.parametrize(("text", "expected"), KEYS.values(), ids=KEYS.keys())
 def test_keys_to_group_by(text: str, expected: list[str]) -> None:
     """Every row has a key when a column is grouped by; what is not there is blank."""
-    assert [key for _, _, key in rows(text.encode(), group_by="home")] == expected
+    assert [key for _, _, key, _ in rows(text.encode(), group_by="home")] == expected
 
 
 def test_keys_by_number_of_the_column() -> None:
     """A list without header is grouped by a counted column."""
     found = rows(b"91955,x\n91956,y\n", column=1, group_by="2")
-    assert found == [(1, "91955", "x"), (2, "91956", "y")]
+    assert found == [Row(1, "91955", "x"), Row(2, "91956", "y")]
+
+
+ZONES = {
+    "CSV": f"phone,tz\n{A}, US/Eastern \n{B},\n+1\n",
+    "JSON": '{"phone":"+1","tz":"US/Eastern"}\n{"phone":"+2"}\n{"phone":"+3","tz":""}\n',
+}
+
+
+@pytest.mark.parametrize("text", ZONES.values(), ids=ZONES.keys())
+def test_time_zones(text: str) -> None:
+    """From the column that was asked for; what is not there is blank."""
+    found = rows(text.encode(), zone_column="tz")
+    assert [row.zone for row in found] == ["US/Eastern", "", ""]
+    assert {row.zone for row in rows(text.encode())} == {None}
 
 
 def test_no_keys_unless_asked() -> None:
     """Without grouping no row has a key, not even an empty one."""
-    assert {key for _, _, key in rows(f"phone,home\n{A},x\n".encode())} == {None}
+    assert {key for _, _, key, _ in rows(f"phone,home\n{A},x\n".encode())} == {None}
 
 
 FAULTS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -436,6 +437,16 @@ def test_the_campaign_s_application_wins() -> None:
     campaign = Campaign(sender=SENDER, text=TEXT, application_id="own")
     (message,) = send(campaign=campaign).provider.sent
     assert message.application_id == "own"
+
+
+def test_the_provider_is_told_when_a_message_is_too_late() -> None:
+    """As RFC 3339, and nothing where the campaign does not expire."""
+    end = datetime(2099, 1, 2, 3, tzinfo=UTC)
+    campaign = Campaign(sender=SENDER, text=TEXT, expires_at=end)
+    (message,) = send(campaign=campaign).provider.sent
+    assert message.expiration == "2099-01-02T03:00:00+00:00"
+    (message,) = send(campaign=Campaign(sender=SENDER, text=TEXT)).provider.sent
+    assert message.expiration is None
 
 
 @pytest.mark.parametrize(("own", "end"), [(None, ""), ("open-house", ".open-house")])

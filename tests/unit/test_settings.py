@@ -52,6 +52,7 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
     ("slots", "DISPATCHER_SLOTS", "8", 8, 64),
     ("http_deadline", "DISPATCHER_HTTP_DEADLINE", "3", 3.0, 15.0),
     ("unknown_grace", "DISPATCHER_UNKNOWN_GRACE", "0", 0.0, 300.0),
+    ("hours_margin", "DISPATCHER_HOURS_MARGIN", "60", 60.0, 900.0),
     ("unknown_policy", "DISPATCHER_UNKNOWN_POLICY", "resend", "resend", "hold"),
     ("unconfirmed_after", "DISPATCHER_UNCONFIRMED_AFTER", "60", 60.0, 10_800.0),
     (

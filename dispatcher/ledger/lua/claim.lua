@@ -44,14 +44,30 @@ local function share(campaign, list)
   return most
 end
 
--- Moves the cursor. A fresh group may be settled already: late proof of a send that a
+-- Lanes with fresh groups that may go now; the one that closes first comes first.
+local function open_lanes(campaign)
+  local list = {}
+  for _, lane in ipairs(lanes_of(campaign)) do
+    if lane.cursor < lane.last and opens_in(lane.hours) == 0 then
+      lane.closes = closes_in(lane.hours)
+      list[#list + 1] = lane
+    end
+  end
+  table.sort(list, function(a, b) return a.closes < b.closes end)
+  return list
+end
+
+-- Moves the cursors. A fresh group may be settled already: late proof of a send that a
 -- ledger set back has forgotten.
 local function pick_fresh(campaign, most, picked)
   local fresh = {}
-  while #picked + #fresh < most and campaign.cursor < campaign.groups do
-    fresh[#fresh + 1] = campaign.cursor
-    campaign.cursor = campaign.cursor + 1
+  for _, lane in ipairs(open_lanes(campaign)) do
+    while #picked + #fresh < most and lane.cursor < lane.last do
+      fresh[#fresh + 1] = lane.cursor
+      lane.cursor = lane.cursor + 1
+    end
   end
+  campaign.cursor = campaign.cursor + #fresh
   prefetch(campaign, fresh)
   for _, group in ipairs(fresh) do
     if record(campaign, group).state == STATE.pending then picked[#picked + 1] = group end
@@ -81,11 +97,17 @@ end
 
 -- Ready again, later, or out of the queue: where the campaign goes after its turn.
 local function requeue(campaign)
-  if campaign.cursor < campaign.groups then return make_ready(campaign) end
+  local next_at = math.huge
+  for _, lane in ipairs(lanes_of(campaign)) do
+    if lane.cursor < lane.last then
+      next_at = math.min(next_at, NOW + opens_in(lane.hours))
+    end
+  end
   local first = redis.call('ZRANGE', key('due', campaign.load), 0, 0, 'WITHSCORES')
-  if not first[1] then make_idle(campaign)
-  elseif tonumber(first[2]) <= NOW then make_ready(campaign)
-  else make_later(campaign, tonumber(first[2])) end
+  if first[1] then next_at = math.min(next_at, tonumber(first[2])) end
+  if next_at == math.huge then make_idle(campaign)
+  elseif next_at <= NOW then make_ready(campaign)
+  else make_later(campaign, next_at) end
 end
 
 local function take(campaign, list, most)

@@ -14,11 +14,18 @@ for chunk = 0, chunks - 1 do
     return redis.error_reply('MISSING chunk of a load: it expired or was removed')
   end
 end
+local fields, has_lanes = {}, false
+for at = 6, #ARGV, 2 do
+  fields[#fields + 1], fields[#fields + 2] = ARGV[at], ARGV[at + 1]
+  has_lanes = has_lanes or (ARGV[at] == 'lanes' and tonumber(ARGV[at + 1]) > 0)
+end
+if has_lanes and redis.call('EXISTS', key('lanes', load)) == 0 then
+  return redis.error_reply('MISSING lanes of a load: they expired or were removed')
+end
 for chunk = 0, chunks - 1 do redis.call('PERSIST', key('groups', load, chunk)) end
+redis.call('PERSIST', key('lanes', load))
 
 redis.call('DEL', hash)
-local fields = {}
-for at = 6, #ARGV do fields[#fields + 1] = ARGV[at] end
 redis.call('HSET', hash, 'load', load, 'content', content, 'created_at', whole(NOW),
            'state', 'running', unpack(fields))
 redis.call('ZADD', KEY.campaigns, whole(NOW), id)

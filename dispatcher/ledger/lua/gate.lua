@@ -94,7 +94,8 @@ local function judge(i, item)
   if is_over(campaign) then return STOPPED end
   if is_canary_full(campaign, r) then return CANARY end
   if is_locked(i, item, r) then return LOCKED end
-  if paused > 0 then return paused end
+  local wait_for = math.max(paused, closed_ms(campaign, item.group))
+  if wait_for > 0 then return wait_for end
   local wait = charge(item)
   if wait == 0 then pass(item, r) end
   return wait
