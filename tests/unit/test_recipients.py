@@ -178,7 +178,7 @@ def test_keys_by_number_of_the_column() -> None:
 
 ZONES = {
     "CSV": f"phone,tz\n{A}, US/Eastern \n{B},\n+1\n",
-    "JSON": '{"phone":"+1","tz":"US/Eastern"}\n{"phone":"+2"}\n{"phone":"+3","tz":""}\n',
+    "JSON": '{"phone":"+1","tz":"US/Eastern"}\n{"phone":"+2"}\n{"phone":"+3"}\n',
 }
 
 
