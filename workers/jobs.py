@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from dispatcher.campaign import Campaign
+from dispatcher.coalesce import Coalescer
 from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
@@ -31,7 +32,6 @@ from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
 from dispatcher.tags import build_tag
 from dispatcher.units import units
-from workers.coalesce import Coalescer
 from workers.connection import boottime
 
 K = TypeVar("K")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.coalesce import Coalescer
 from tests.unit.worker_fakes import now, run, turns
-from workers.coalesce import Coalescer
 
 
 class Asker(NamedTuple):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
 
+from dispatcher.coalesce import Coalescer
 from tests.unit.worker_fakes import now, run, turns
-from workers.coalesce import Coalescer
 
 
 class Recorder:
