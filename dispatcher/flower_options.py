@@ -8,7 +8,6 @@ import Flower, which takes a fifth of a second.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from flower.urls import settings as application  # type: ignore[import-untyped]
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform
 
+from dispatcher.doors import check_address, is_plain, wanted
 from dispatcher.errors import ConfigError
 from dispatcher.settings import Settings
 
@@ -81,30 +81,13 @@ def _settle(settings: Settings) -> None:
     Raises:
         ConfigError: The password is missing or half there.
     """
-    if not options.basic_auth:
-        options.basic_auth = _credentials(settings)
+    if not options.basic_auth and (asked := wanted(settings, "flower")):
+        options.basic_auth = [f"{asked.username}:{asked.password.get_secret_value()}"]
     if _asks_who():
         return
-    if not _is_here(options.address):
-        raise ConfigError(
-            f"Flower on {options.address or 'every address'} needs a password: set "
-            "DISPATCHER_FLOWER_USERNAME and DISPATCHER_FLOWER_PASSWORD"
-        )
+    check_address(options.address, "flower", None, "Flower")
     if options.read_only:
         os.environ.setdefault(_OPEN_API, "true")
-
-
-def _credentials(settings: Settings) -> list[str]:
-    username, password = settings.flower_username, settings.flower_password
-    if username is None and password is None:
-        return []
-    if username is None or password is None:
-        raise ConfigError(
-            "set both DISPATCHER_FLOWER_USERNAME and DISPATCHER_FLOWER_PASSWORD"
-        )
-    if ":" in username:
-        raise ConfigError("DISPATCHER_FLOWER_USERNAME: it cannot hold a colon")
-    return [f"{username}:{password.get_secret_value()}"]
 
 
 def _refuse(line: str) -> NoReturn:
@@ -115,23 +98,6 @@ def _refuse(line: str) -> NoReturn:
 
 def _asks_who() -> bool:
     return bool(options.basic_auth or options.auth)
-
-
-def _is_here(host: str) -> bool:
-    """Whether only this machine reaches that address or name."""
-    return host == "localhost" or (_is_address(host) and _loopback(host))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
 
 
 class Private(OutputTransform):
@@ -146,7 +112,7 @@ class Private(OutputTransform):
 
     def __init__(self, request: HTTPServerRequest) -> None:
         super().__init__(request)
-        self._refused = not _asks_who() and not _is_plain(request.host_name)
+        self._refused = not _asks_who() and not is_plain(request.host_name)
 
     def transform_first_chunk(
         self,
@@ -175,8 +141,3 @@ class Private(OutputTransform):
     ) -> bytes:
         """Nothing follows a refusal."""
         return b"" if self._refused else chunk
-
-
-def _is_plain(host: str) -> bool:
-    """Names can be made to lead anywhere; this one and addresses cannot."""
-    return host == "localhost" or _is_address(host.strip("[]"))

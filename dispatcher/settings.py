@@ -139,6 +139,14 @@ class Settings(BaseSettings):
         default=None, alias="DISPATCHER_FLOWER_PASSWORD"
     )
 
+    #: Whom the callback receiver lets in; both or neither.
+    callback_username: str | None = Field(
+        default=None, alias="DISPATCHER_CALLBACK_USERNAME", repr=False
+    )
+    callback_password: SecretStr | None = Field(
+        default=None, alias="DISPATCHER_CALLBACK_PASSWORD"
+    )
+
     log_format: Literal["console", "json", "auto"] = Field(
         default="auto", alias="DISPATCHER_LOG_FORMAT"
     )

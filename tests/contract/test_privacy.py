@@ -83,6 +83,8 @@ def settings() -> Settings:
         password=SECRET,
         client_secret=SECRET,
         flower_password=SECRET,
+        callback_username=SECRET,
+        callback_password=SECRET,
         account_rate=None,
         slots=4,
     )

@@ -70,6 +70,14 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
         SecretStr("s3cret"),
         None,
     ),
+    ("callback_username", "DISPATCHER_CALLBACK_USERNAME", "bw", "bw", None),
+    (
+        "callback_password",
+        "DISPATCHER_CALLBACK_PASSWORD",
+        "s3cret",
+        SecretStr("s3cret"),
+        None,
+    ),
     ("log_format", "DISPATCHER_LOG_FORMAT", "json", "json", "auto"),
     ("log_level", "DISPATCHER_LOG_LEVEL", "debug", "debug", "info"),
 ]
