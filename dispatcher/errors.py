@@ -9,6 +9,7 @@ DispatchError
  + LedgerError         the ledger (Redis) cannot serve
  | + LedgerUnreachable nothing answers at the address
  | + LedgerCorrupt     what is stored breaks a rule of the ledger
+ | + InboxFull         too many callbacks wait to be applied
  + Refused             a valid request that the present state forbids
    + UnknownCampaign   no campaign has that id
    + ContentConflict   the id is taken by a campaign with other content
@@ -62,6 +63,10 @@ class LedgerUnreachable(LedgerError):
 
 class LedgerCorrupt(LedgerError):
     """Stored data breaks a rule of the ledger; nothing was changed."""
+
+
+class InboxFull(LedgerError):
+    """As many callbacks wait to be applied as may wait; ask again later."""
 
 
 class Refused(DispatchError):
