@@ -22,6 +22,7 @@ from dispatcher.cli import (
     flower,
     reading,
     running,
+    serve,
     steering,
     submit,
     up,
@@ -38,7 +39,7 @@ app: Final = typer.Typer(rich_markup_mode=None)
 
 _FAMILIES: Final = (
     *(demo, up, submit, reading, watch, exports),
-    *(steering, running, flower, doctor),
+    *(steering, running, serve, flower, doctor),
 )
 for module in _FAMILIES:
     module.add_to(app)

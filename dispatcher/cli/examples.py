@@ -34,6 +34,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "worker": ("dispatcher worker --concurrency 4",),
     "simulator": ("dispatcher simulator --port 8080 --fault 429=0.1",),
+    "serve": ("dispatcher serve --host 0.0.0.0 --port 8085",),
     "flower": ("dispatcher flower --port 5555",),
     "doctor": ("dispatcher doctor", "dispatcher doctor --json"),
 }

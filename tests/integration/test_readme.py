@@ -163,8 +163,14 @@ class Reader:
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
 
     def _leave_running(self, words: list[str]) -> None:
-        if words[:2] != ["dispatcher", "worker"]:
-            raise NotUnderstood(f"in the background, {shlex.join(words)}")
+        match words[:2]:
+            case ["dispatcher", "worker"]:
+                pass
+            case ["dispatcher", "serve"]:
+                # The last one counts, and somebody else may have the one that is told.
+                words = [*words, "--port", "0"]
+            case _:
+                raise NotUnderstood(f"in the background, {shlex.join(words)}")
         process = subprocess.Popen(
             words,
             cwd=self._folder,

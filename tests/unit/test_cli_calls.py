@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +93,10 @@ WRONG = [
     (("simulator", "--rate", "fast"), "--rate: write"),
     (("simulator", "--fault", "500"), "KIND=SHARE"),
     (("simulator", "--fault", "oops=1"), "unknown fault 'oops'"),
+    (("serve", "--port", "70000"), "--port: write a number"),
+    (("serve", "--host", "0.0.0.0"), "the callback receiver on 0.0.0.0 needs a pass"),
+    (("serve", "--host", "::"), "DISPATCHER_CALLBACK_USERNAME and DISPATCHER_CALLB"),
+    (("serve",), "no Redis: set DISPATCHER_REDIS_URL"),
     (("demo", "--recipients", "0"), "--recipients: write a number greater"),
     (("--json",), "no such option: --json"),
 ]
@@ -181,6 +186,29 @@ def test_simulator_says_where_it_cannot_listen(cli: Cli) -> None:
     assert "192.0.2.1, port 8477" in answer.err
 
 
+def test_serve_takes_no_half_credentials(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told before anything listens; the password is not shown."""
+    monkeypatch.setenv("DISPATCHER_CALLBACK_PASSWORD", "pass-word")
+    answer = cli("serve")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "set both DISPATCHER_CALLBACK_USERNAME and" in answer.err
+    assert "pass-word" not in answer.err
+
+
+def test_serve_says_which_port_is_taken(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that names it, exit code 1."""
+    monkeypatch.setenv("DISPATCHER_REDIS_URL", "unix:///nowhere/redis.sock")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = cli("serve", "--port", port)
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert f"address 127.0.0.1, port {port}: " in answer.err
+
+
 def test_version(cli: Cli) -> None:
     """The program's name and the version of what is installed."""
     expected = f"dispatcher {version('group-dispatcher')}\n"
@@ -202,7 +230,7 @@ def test_the_bare_name_shows_what_there_is(
     "name",
     [
         *("demo", "submit", "status", "verify", "results", "pause", "resume", "cancel"),
-        *("retry", "resolve", "worker", "simulator"),
+        *("retry", "resolve", "worker", "simulator", "serve"),
     ],
 )
 def test_every_command_has_help_that_fits_a_terminal(cli: Cli, name: str) -> None:

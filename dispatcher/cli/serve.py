@@ -1,0 +1,78 @@
+"""`dispatcher serve`: takes the provider's callbacks."""
+
+from __future__ import annotations
+
+from functools import partial
+from socket import socket
+from typing import Annotated, Final
+
+import typer
+
+from dispatcher import logs
+from dispatcher.cli.options import option
+from dispatcher.doors import check_address, wanted
+from dispatcher.embedded import ledger_address
+from dispatcher.errors import DispatchError, LedgerUnreachable
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.settings import Settings
+
+#: Where it listens unless told otherwise.
+PORT: Final = 8085
+#: Begins the line that says where it listens.
+READY: Final = "callbacks: "
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(serve)
+
+
+def serve(
+    *,
+    host: Annotated[
+        str,
+        option("--host ADDRESS", "Address to listen on; others need a password."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, option("--port N", "Port to listen on; 0: a free one.", min=0, max=65535)
+    ] = PORT,
+) -> None:
+    """Take the provider's callbacks until SIGTERM or Ctrl-C.
+
+    It asks for $DISPATCHER_CALLBACK_USERNAME and $DISPATCHER_CALLBACK_PASSWORD, which
+    are set at the provider, too; without them it serves this machine only. Callbacks
+    go to /callbacks; /healthz says whether they can be stored. TLS is for a proxy.
+    """
+    # Slow to import, and of no use to any other command.
+    from dispatcher.ledger.inbox import Inbox  # noqa: PLC0415
+    from dispatcher.web import app, server  # noqa: PLC0415
+
+    settings = Settings.load()
+    asked = wanted(settings, "callback")
+    check_address(host, "callback", asked, "the callback receiver")
+    address = ledger_address(settings)
+    _check(address)
+    try:
+        listener = server.listen(host, port)
+    except OSError as error:
+        raise DispatchError(
+            f"the receiver cannot run: address {host}, port {port}: {error.strerror}"
+        ) from None
+    logs.configure(settings.log_format, settings.log_level)
+    site = app.make_site(Inbox(address), asked)
+    server.serve(site, listener, partial(_announce, listener))
+
+
+def _check(ledger: str) -> None:
+    """Raises LedgerError if this Redis will never do; one that is away may come."""
+    try:
+        with Ledger(ledger) as opened:
+            opened.check()
+    except LedgerUnreachable:
+        pass
+
+
+def _announce(listener: socket) -> None:
+    host, port, *_ = listener.getsockname()
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"{READY}http://{shown}:{port}/callbacks")

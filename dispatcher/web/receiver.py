@@ -1,0 +1,184 @@
+"""The callback receiver: takes a body, stores it, says so. The hot path of `serve`.
+
+Bandwidth repeats a callback for a day until it gets a 2xx, so that is answered only to
+what is on the disk. What a body means is decided later, by whoever empties the inbox;
+here it only has to be JSON of the right shape. Nothing of a body is ever logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from dispatcher.doors import Pass
+from dispatcher.errors import InboxFull, LedgerError, LedgerUnreachable
+from dispatcher.web.sparing import Sparing
+
+log = structlog.get_logger(__name__)
+
+PATH: Final = "/callbacks"
+#: Bytes. A callback with the longest text, tag and ten media URLs has less.
+LONGEST: Final = 64 * 1024
+#: Seconds after which a sender that was put off may come again.
+AGAIN_S: Final = 10
+
+_GONE: Final = "http.disconnect"
+_decode: Final = msgspec.json.Decoder(list[dict[str, Any]] | dict[str, Any]).decode
+
+
+class Store(Protocol):
+    """What the receiver needs of the inbox."""
+
+    async def put(self, body: bytes) -> None:
+        """Keep a body; LedgerError if that cannot be said of it."""
+        ...
+
+
+class Answer(NamedTuple):
+    """An answer's two ASGI messages, made once."""
+
+    start: Message
+    end: Message
+
+
+def _answer(status: int, text: bytes = b"", **headers: str) -> Answer:
+    length = ("content-length", str(len(text)))
+    kind = [("content-type", "text/plain")] if text else []
+    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    pairs = [(n.encode(), v.encode()) for n, v in (length, *kind, *named)]
+    return Answer(
+        {"type": "http.response.start", "status": status, "headers": pairs},
+        {"type": "http.response.body", "body": text},
+    )
+
+
+TAKEN: Final = _answer(202)
+WRONG_METHOD: Final = _answer(405, b"POST callbacks here\n", allow="POST")
+# What is left of such a body is not read: the connection ends with the answer.
+TOO_LONG: Final = _answer(413, b"at most 64 KB\n", connection="close")
+NOT_JSON: Final = _answer(400, b"not a JSON array of objects\n")
+FOREIGN: Final = _answer(403, b"not from a browser\n")
+WHO: Final = _answer(
+    401,
+    b"user name and password, please\n",
+    www_authenticate='Basic realm="dispatcher", charset="UTF-8"',
+)
+LATER: Final = _answer(503, b"come again\n", retry_after=str(AGAIN_S))
+
+
+class Receiver:
+    """An ASGI application for `POST /callbacks`.
+
+    Args:
+        inbox: Where bodies go.
+        asked: The credentials to ask for; None: anybody may come.
+    """
+
+    def __init__(self, inbox: Store, asked: Pass | None) -> None:
+        self._inbox = inbox
+        self._credentials = _encoded(asked) if asked else None
+        self._sparing = Sparing()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["method"] != "POST":
+            answer: Answer | None = WRONG_METHOD
+        else:
+            answer = await self._take(scope["headers"], receive)
+        if answer is not None:
+            await send(answer.start)
+            await send(answer.end)
+
+    async def _take(
+        self, headers: list[tuple[bytes, bytes]], receive: Receive
+    ) -> Answer | None:
+        """The answer to a POST; None if nobody waits for it any more."""
+        # Read before the credentials are looked at: the challenge leaves a connection
+        # on which the same callback can come again.
+        body = await _read(receive)
+        if body is None:
+            return None
+        if len(body) > LONGEST:
+            return self._refused(TOO_LONG, "too long", len(body))
+        if (answer := self._stranger(headers)) is not None:
+            return answer
+        if not _is_callback(body):
+            return self._refused(NOT_JSON, "not a JSON array of objects", len(body))
+        return await self._store(body)
+
+    def _stranger(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
+        """The answer to who may not come in; None: come in."""
+        given = None
+        for name, value in headers:
+            if name == b"authorization":
+                given = value
+            elif name == b"origin":
+                # A page that somebody visits may have their browser post to this
+                # machine, with credentials that the browser knows.
+                return self._refused(FOREIGN, "sent by a browser")
+        if self._credentials is None:
+            return None
+        if given is None:
+            # Not told: every callback begins like this.
+            return WHO
+        scheme, _, token = given.partition(b" ")
+        if scheme.lower() == b"basic" and hmac.compare_digest(
+            token.strip(), self._credentials
+        ):
+            return None
+        return self._refused(WHO, "wrong credentials")
+
+    async def _store(self, body: bytes) -> Answer:
+        try:
+            await self._inbox.put(body)
+        except LedgerError as error:
+            # Its text may quote what Redis was told.
+            if times := self._sparing(reason(error)):
+                log.warning("callback.put_off", reason=reason(error), times=times)
+            return LATER
+        return TAKEN
+
+    def _refused(self, answer: Answer, reason: str, length: int = 0) -> Answer:
+        if times := self._sparing(reason):
+            log.warning("callback.refused", reason=reason, length=length, times=times)
+        return answer
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body, cut off once it is too long; None if the sender is gone."""
+    message = await receive()
+    if not message.get("more_body"):
+        return None if message["type"] == _GONE else message.get("body", b"")
+    body = bytearray(message["body"])
+    while message.get("more_body") and len(body) <= LONGEST:
+        message = await receive()
+        body += message.get("body", b"")
+    return None if message["type"] == _GONE else bytes(body)
+
+
+def _is_callback(body: bytes) -> bool:
+    try:
+        _decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _encoded(asked: Pass) -> bytes:
+    password = asked.password.get_secret_value()
+    return base64.b64encode(f"{asked.username}:{password}".encode())
+
+
+def reason(error: LedgerError) -> str:
+    """Why nothing can be stored, for a log or a stranger."""
+    match error:
+        case InboxFull():
+            return "the inbox is full"
+        case LedgerUnreachable():
+            return "Redis does not answer"
+    return "Redis refuses"
