@@ -28,7 +28,6 @@ that died are never seen again.
     unknown                 zset    id|group by time it became unknown (ms)
     doubts                  zset    id|group|serial|gate time by next look (ms)
     reconciler              string  the child that looks for them (lease)
-    inbox                   list    bodies of callbacks, as received, not yet applied
     locks                   zset    hash of sender and members, by expiry (ms)
     suppressed:{scope}      hash    opted-out number (8 bytes) -> source|since (ms)
     opted_in:{scope}        hash    number -> when its person wrote START (ms)
@@ -77,7 +76,6 @@ PATTERNS: Final = MappingProxyType(
         "unknown": PREFIX + "unknown",
         "doubts": PREFIX + "doubts",
         "reconciler": PREFIX + "reconciler",
-        "inbox": PREFIX + "inbox",
         "locks": PREFIX + "locks",
         "suppressed": PREFIX + "suppressed:%s",
         "opted_in": PREFIX + "opted_in:%s",
