@@ -1,4 +1,4 @@
-"""The clock: takes back dead claims, holds what stayed unknown, publishes wake-ups.
+"""The clock: takes back dead claims, ends long waits, publishes wake-ups.
 
 Every worker child has one, in a thread of its own, so that a slow broker never
 delays a send or a lease. At a time only one of them ticks: the one that holds a
@@ -19,6 +19,7 @@ from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
 from dispatcher.ledger.codec import member_lock
+from dispatcher.ledger.deliveries import sweep
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.states import GroupState
 from dispatcher.queue import publish_wake_up
@@ -37,6 +38,8 @@ BREATH_S: Final = 0.01
 BUSY_S: Final = 0.2
 #: Unknown groups looked at in one tick.
 GRACE_LIMIT: Final = 200
+#: Looks for unconfirmed recipients in one tick; what is left has time.
+SWEEPS: Final = 5
 
 
 class Clock(threading.Thread):
@@ -81,6 +84,7 @@ class Clock(threading.Thread):
         # One damaged group must not keep the workers from all others.
         _tolerate(self._take_back)
         _tolerate(self._end_grace)
+        _tolerate(self._end_waiting)
         return self._call_workers()
 
     def _take_back(self) -> None:
@@ -113,6 +117,16 @@ class Clock(threading.Thread):
             held = Settlement(id_, group, row.record.serial, Verdict.HOLD, lock)
             self._ledger.run(calls.settle("", [held]))
             log.warning("group.grace_ended", campaign=id_, group=group)
+
+    def _end_waiting(self) -> None:
+        """Of whom no final word came for long enough: unconfirmed."""
+        after_ms = self._settings.unconfirmed_after * 1000
+        for _ in range(SWEEPS):
+            unconfirmed, more = self._ledger.run(sweep(after_ms))
+            if unconfirmed:
+                log.info("recipients.unconfirmed", recipients=unconfirmed)
+            if not more:
+                return
 
     def _call_workers(self) -> float:
         publish, due_ms = self._ledger.run(calls.wake(self._rates))

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -26,26 +24,22 @@ from dispatcher.coalesce import Coalescer
 from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
-from dispatcher.ledger.codec import Members, chunk_of, member_lock
+from dispatcher.ledger.codec import Members, member_lock
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
 from dispatcher.tags import build_tag
 from dispatcher.units import units
 from workers.connection import boottime
+from workers.shelf import Shelf
 
-K = TypeVar("K")
 T = TypeVar("T")
-V = TypeVar("V")
 
 #: Groups in one gate or settle script, so that Redis is never busy for long.
 BATCH: Final = 200
 #: Times that a Redis which answers may refuse to record something (it may be a
 #: replica for a moment): about a minute.
 REFUSALS: Final = 40
-#: Chunks and campaigns kept in memory; a chunk is some 100 KB of numbers.
-KEPT_CHUNKS: Final = 32
-KEPT_CAMPAIGNS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,56 +238,12 @@ class Job:
         self.unsent = None
 
 
-class _Kept(Generic[K, V]):
-    """The most recently read values; many who want one read it once.
+async def job_of(claimed: Claimed, lease: Lease, shelf: Shelf) -> Job:
+    """Everything needed to send a claimed group.
 
-    Args:
-        read: Reads one.
-        limit: How many are kept.
+    Raises:
+        LedgerError: Its chunk or its campaign is not there.
     """
-
-    def __init__(self, read: Callable[[K], Coroutine[Any, Any, V]], limit: int) -> None:
-        self._read = read
-        self._limit = limit
-        self._tasks: OrderedDict[K, asyncio.Task[V]] = OrderedDict()
-
-    async def get(self, name: K) -> V:
-        task = self._tasks.get(name)
-        if task is None:
-            task = self._tasks[name] = asyncio.create_task(self._read(name))
-            task.add_done_callback(partial(self._drop_failure, name))
-            if len(self._tasks) > self._limit:
-                self._tasks.popitem(last=False)
-        # One who is cancelled must not take the value from the others.
-        return await asyncio.shield(task)
-
-    def _drop_failure(self, name: K, task: asyncio.Task[V]) -> None:
-        failed = task.cancelled() or task.exception() is not None
-        if failed and self._tasks.get(name) is task:
-            del self._tasks[name]
-
-
-class Shelf:
-    """Campaigns and chunks as read from the ledger; both never change there."""
-
-    def __init__(self, ledger: AsyncLedger) -> None:
-        self._ledger = ledger
-        self._chunks = _Kept(self._read_chunk, KEPT_CHUNKS)
-        self._campaigns = _Kept(self._read_campaign, KEPT_CAMPAIGNS)
-
-    async def job(self, claimed: Claimed, lease: Lease) -> Job:
-        """Everything needed to send a claimed group.
-
-        Raises:
-            LedgerError: Its chunk or its campaign is not there.
-        """
-        chunk, place = chunk_of(claimed.group)
-        members = (await self._chunks.get((claimed.load, chunk)))[place]
-        campaign = await self._campaigns.get((claimed.id, claimed.load))
-        return Job(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
-
-    async def _read_chunk(self, name: tuple[str, int]) -> list[Members]:
-        return await self._ledger.chunk(*name)
-
-    async def _read_campaign(self, name: tuple[str, str]) -> Campaign:
-        return Campaign.from_json(await self._ledger.spec(name[0]))
+    members = await shelf.members(claimed.load, claimed.group)
+    campaign = await shelf.campaign(claimed.id, claimed.load)
+    return Job(claimed, lease, campaign, members, claimed.serial, claimed.attempts)

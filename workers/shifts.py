@@ -24,8 +24,9 @@ from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker
-from workers.jobs import Job, Lease, Shelf
+from workers.jobs import Job, Lease, job_of
 from workers.sending import Sender
+from workers.shelf import Shelf
 
 log = structlog.get_logger(__name__)
 
@@ -236,7 +237,7 @@ class Crew:
 
     async def _send(self, claimed: Claimed, lease: Lease) -> str:
         try:
-            job = await self._shelf.job(claimed, lease)
+            job = await job_of(claimed, lease, self._shelf)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
             known = isinstance(error, DispatchError)
             reason = str(error) if known else type(error).__name__

@@ -30,7 +30,15 @@ from tests.unit.worker_fakes import (
     settled,
     settlements,
 )
-from workers.clock import BREATH_S, BUSY_S, GRACE_LIMIT, REST_S, TICK_LEASE_MS, Clock
+from workers.clock import (
+    BREATH_S,
+    BUSY_S,
+    GRACE_LIMIT,
+    REST_S,
+    SWEEPS,
+    TICK_LEASE_MS,
+    Clock,
+)
 from workers.reconcile import HOLD_MARGIN_S, RESEND_MARGIN_S
 
 T = TypeVar("T")
@@ -50,7 +58,11 @@ class Books(Ledger):
     """
 
     def __init__(self, **replies: list[Any]) -> None:
-        self.replies = {"lapse": [[0, 0, 0, 0]], "wake": [[0, -1]]} | replies
+        self.replies = {
+            "lapse": [[0, 0, 0, 0]],
+            "sweep": [[0, 0]],
+            "wake": [[0, -1]],
+        } | replies
         self.asked: list[tuple[Any, ...]] = []
         self.ticks = True
         self.unknown: list[tuple[str, int]] = []
@@ -128,13 +140,14 @@ def clock(books: Books, broker: Broker | None = None, **settings: object) -> Clo
 
 
 def test_a_tick() -> None:
-    """In this order: lease, dead claims, grace times, wake-ups."""
+    """In this order: lease, dead claims, ends of waits, wake-ups."""
     books = Books()
     assert clock(books).beat() == REST_S
     assert books.asked == [
         ("tick", "child", TICK_LEASE_MS),
         ("lapse", 500, ""),
         ("unknown", (GRACE_S + HOLD_MARGIN_S) * 1000, GRACE_LIMIT),
+        ("sweep", 10_800_000, 4),
         ("wake", 5.0, 10_000),
     ]
 
@@ -189,7 +202,7 @@ def test_what_nobody_decided_is_held(policy: str, margin: float) -> None:
     books.unknown = [("c1", 3), ("c2", 4)]
     with capture_logs() as logs:
         clock(books, unknown_policy=policy).beat()
-    assert books.asked[2:-1] == [
+    assert books.asked[2:-2] == [
         ("unknown", (GRACE_S + margin) * 1000, GRACE_LIMIT),
         ("c1", 3, *verdict_of_hold()),
         ("c2", 4, *verdict_of_hold()),
@@ -206,7 +219,29 @@ def test_what_was_resolved_in_the_meantime_is_left_alone() -> None:
     books = Books()
     books.unknown, books.state = [("c1", 3)], GroupState.ACCEPTED
     clock(books).beat()
-    assert [name for name, *_ in books.asked] == ["tick", "lapse", "unknown", "wake"]
+    assert [name for name, *_ in books.asked][2:] == ["unknown", "sweep", "wake"]
+
+
+# -- unconfirmed -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replies", "calls", "told"),
+    [
+        ([[0, 0]], 1, []),
+        ([[3, 0]], 1, [3]),
+        ([[3, 1], [0, 1], [2, 0]], 3, [3, 2]),
+        ([[1, 1]], SWEEPS, [1] * SWEEPS),
+    ],
+)
+def test_silence_ends(replies: list[Any], calls: int, told: list[int]) -> None:
+    """Until nothing more is due, but not so long that wake-ups wait for it."""
+    books = Books(sweep=replies)
+    with capture_logs() as logs:
+        clock(books, unconfirmed_after=60).beat()
+    asked = [entry for entry in books.asked if entry[0] == "sweep"]
+    assert asked == [("sweep", 60_000, 4)] * calls
+    assert [e["recipients"] for e in logs] == told
 
 
 # -- faults ----------------------------------------------------------------------

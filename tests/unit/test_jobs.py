@@ -25,13 +25,13 @@ from tests.unit.worker_fakes import (
     turns,
 )
 from workers.jobs import (
-    KEPT_CHUNKS,
     REFUSALS,
     Job,
     Lease,
-    Shelf,
+    job_of,
     until_taken,
 )
+from workers.shelf import KEPT_CHUNKS, Shelf
 
 REFUSED = LedgerError("Redis refused: read only")
 
@@ -351,7 +351,7 @@ class Shelved(FakeLedger):
 def shelve(ledger: FakeLedger, *groups: int) -> list[Job | BaseException]:
     async def go() -> list[Job | BaseException]:
         shelf, lease = Shelf(ledger), Lease(ledger, Rates())
-        jobs = (shelf.job(claimed(group), lease) for group in groups)
+        jobs = (job_of(claimed(group), lease, shelf) for group in groups)
         return await asyncio.gather(*jobs, return_exceptions=True)
 
     return run(go())
@@ -375,7 +375,7 @@ def test_a_job_knows_what_the_claim_said() -> None:
     async def go() -> Job:
         ledger = FakeLedger()
         given = claimed(3, serial=2, attempts=1)
-        return await Shelf(ledger).job(given, Lease(ledger, Rates()))
+        return await job_of(given, Lease(ledger, Rates()), Shelf(ledger))
 
     one = run(go())
     assert (one.group, one.serial, one.attempts, one.unsent) == (3, 2, 1, None)
@@ -387,10 +387,10 @@ def test_a_failed_read_is_not_kept() -> None:
 
     async def go() -> None:
         shelf, lease = Shelf(ledger), Lease(ledger, Rates())
-        both = (shelf.job(claimed(group), lease) for group in (0, 1))
+        both = (job_of(claimed(group), lease, shelf) for group in (0, 1))
         ends = await asyncio.gather(*both, return_exceptions=True)
         assert ends == [AWAY, AWAY]
-        assert (await shelf.job(claimed(2), lease)).members == (2,)
+        assert (await job_of(claimed(2), lease, shelf)).members == (2,)
 
     run(go())
     assert ledger.reads.count("chunk nonce:0") == 2
@@ -402,11 +402,11 @@ def test_one_who_gives_up_does_not_stop_a_read() -> None:
 
     async def go() -> None:
         shelf, lease = Shelf(ledger), Lease(ledger, Rates())
-        gone = asyncio.create_task(shelf.job(claimed(0), lease))
+        gone = asyncio.create_task(job_of(claimed(0), lease, shelf))
         await asyncio.sleep(0)
         gone.cancel()
         await turns()
-        assert (await shelf.job(claimed(1), lease)).members == (1,)
+        assert (await job_of(claimed(1), lease, shelf)).members == (1,)
 
     run(go())
 
@@ -418,7 +418,7 @@ def test_the_shelf_is_bounded() -> None:
     async def go() -> None:
         shelf, lease = Shelf(ledger), Lease(ledger, Rates())
         for chunk in [*range(KEPT_CHUNKS + 1), KEPT_CHUNKS, 0]:
-            await shelf.job(claimed(chunk * CHUNK_GROUPS), lease)
+            await job_of(claimed(chunk * CHUNK_GROUPS), lease, shelf)
 
     run(go())
     reads = [read for read in ledger.reads if read.startswith("chunk")]

@@ -147,7 +147,7 @@ local function move(campaign, group, r, event)
   local from = standing(campaign, r)
   local to = MOVE[event][from]
   if not to then
-    error('ILLEGAL ' .. event .. ' of a group that is ' .. NAME[from])
+    error('ILLEGAL ' .. event .. ' of a group that is ' .. (NAME[from] or from))
   end
   campaign[NAME[from]] = campaign[NAME[from]] - 1
   campaign[NAME[to]] = campaign[NAME[to]] + 1
