@@ -97,6 +97,14 @@ class Simulation:
     index_lag: Annotated[float, _of("index_lag")] = 0.0
     layout: Annotated[Layout, _of("layout")] = Layout.RECIPIENT
     search_limit: Annotated[int, _of("search_limit")] = 3500
+    callback_url: Annotated[str | None, _of("callback_url")] = None
+    callback_username: Annotated[str | None, _of("callback_username")] = None
+    callback_password: Annotated[str | None, _of("callback_password")] = None
+    callback_delay_ms: Annotated[float, _of("callback_delay_ms")] = 200.0
+    callback_late_seconds: Annotated[float, _of("callback_late_seconds")] = 5.0
+    callback_retry_seconds: Annotated[float, _of("callback_retry_seconds")] = 1.0
+    callback_connections: Annotated[int, _of("callback_connections")] = 16
+    callback_codes: Annotated[str, _of("callback_codes")] = "4700,4720,4750,5600"
     record: Annotated[Path | None, _of("record")] = None
 
     def configuration(self) -> SimulatorConfig:
@@ -106,17 +114,21 @@ class Simulation:
             InvalidInput: A value is out of range or unknown.
         """
         given = vars(self) | {
-            "rate": _rate(self.rate),
+            "rate": _read("rate", self.rate, "units per second, or none"),
+            "callback_codes": _read(
+                "callback_codes", self.callback_codes, "codes with commas between"
+            ),
             "faults": parse_faults(self.faults or ()),
         }
         return SimulatorConfig(**given)
 
 
-def _rate(text: str) -> object:
+def _read(name: str, text: str, what: str) -> object:
     try:
-        return OPTIONS["rate"].read(text)
+        return OPTIONS[name].read(text)
     except ValueError:
-        raise InvalidInput("--rate: write units per second, or none") from None
+        flag = "--" + name.replace("_", "-")
+        raise InvalidInput(f"{flag}: write {what}") from None
 
 
 @taking(Simulation)

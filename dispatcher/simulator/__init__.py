@@ -6,7 +6,9 @@ message to anybody.
 """
 
 from dispatcher.simulator.config import SimulatorConfig
+from dispatcher.simulator.fates import Fate
 from dispatcher.simulator.faults import Fault, parse_faults
+from dispatcher.simulator.outbox import CallbackCounts
 from dispatcher.simulator.process import Simulator
 from dispatcher.simulator.record import Entry, read_record
 from dispatcher.simulator.search import Layout
@@ -14,7 +16,9 @@ from dispatcher.simulator.server import run
 from dispatcher.simulator.stats import Stats
 
 __all__ = [
+    "CallbackCounts",
     "Entry",
+    "Fate",
     "Fault",
     "Layout",
     "Simulator",

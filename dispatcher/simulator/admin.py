@@ -5,7 +5,7 @@ Kept off the provider's paths, without latency, faults or authorization.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -13,11 +13,14 @@ from dispatcher.errors import InvalidInput
 from dispatcher.simulator import answers
 from dispatcher.simulator.answers import json_reply
 from dispatcher.simulator.faults import named_faults
+from dispatcher.simulator.fields import E164
+from dispatcher.simulator.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dispatcher.simulator.exchange import Reply, Request
+    from dispatcher.simulator.outbox import CallbackCounts
     from dispatcher.simulator.provider import Provider
 
 PREFIX: Final = "/_admin/"
@@ -35,16 +38,67 @@ class CredentialsOrder(msgspec.Struct, forbid_unknown_fields=True):
     password: str | None
 
 
+class CallbacksOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST /_admin/callbacks`: who is called from now on.
+
+    Attributes:
+        url: None calls nobody.
+        username: Given to a receiver that asks.
+        password: Given to a receiver that asks.
+    """
+
+    url: str | None
+    username: str | None = None
+    password: str | None = None
+
+
+class Arrival(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST /_admin/inbound`: a message to the account.
+
+    Attributes:
+        sender: `from` in the body; E.164.
+        to: The account's number; of a group message all numbers, that one first.
+        text: What it says.
+    """
+
+    sender: str = msgspec.field(name="from")
+    to: str | list[str]
+    text: str
+
+
+class Outgoing(Protocol):
+    """What can be asked of whoever calls back."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anybody to call."""
+        ...
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """What became of the callbacks so far."""
+        ...
+
+    def direct(self, target: Target | None) -> None:
+        """Call somebody else from now on."""
+        ...
+
+
 class Admin:
     """Answers admin requests itself and passes the others on to the provider."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, outgoing: Outgoing) -> None:
         self._provider = provider
+        self._outgoing = outgoing
         self._handlers: dict[tuple[str, str], Callable[[Request], Reply]] = {
             ("POST", "faults"): self._faults,
             ("POST", "credentials"): self._credentials,
             ("POST", "revoke"): self._revoke,
             ("GET", "stats"): self._stats,
+            ("GET", "truth"): self._truth,
+            ("GET", "callbacks"): self._callbacks,
+            ("POST", "callbacks"): self._direct,
+            ("POST", "inbound"): self._inbound,
         }
 
     def answer(self, request: Request) -> Reply:
@@ -74,6 +128,28 @@ class Admin:
     def _revoke(self, _: Request) -> Reply:
         self._provider.gatekeeper.revoke_tokens()
         return json_reply(200, {})
+
+    def _truth(self, _: Request) -> Reply:
+        return json_reply(200, list(self._provider.truth()))
+
+    def _callbacks(self, _: Request) -> Reply:
+        return json_reply(200, self._outgoing.counts)
+
+    def _direct(self, request: Request) -> Reply:
+        order = msgspec.json.decode(request.body, type=CallbacksOrder)
+        target = Target.of(order.url, order.username, order.password)
+        self._outgoing.direct(target)
+        return json_reply(200, {})
+
+    def _inbound(self, request: Request) -> Reply:
+        arrival = msgspec.json.decode(request.body, type=Arrival)
+        to = [arrival.to] if isinstance(arrival.to, str) else arrival.to
+        if not to or not all(map(E164.fullmatch, [arrival.sender, *to])):
+            raise InvalidInput("from and to must be numbers in E.164 form")
+        if not self._outgoing.wanted:
+            raise InvalidInput("there is no callback URL")
+        id_ = self._provider.receive(arrival.sender, to, arrival.text)
+        return json_reply(200, {"id": id_})
 
     def _stats(self, _: Request) -> Reply:
         return json_reply(200, self._provider.stats())

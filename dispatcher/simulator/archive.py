@@ -35,6 +35,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         time: Epoch seconds.
         length: Characters of text.
         attachments: Number of media.
+        final_at: Epoch seconds from which on its end is known.
+        codes: Its end for each recipient, see `fates`; empty if all get it.
     """
 
     seq: int
@@ -45,11 +47,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     time: float
     length: int
     attachments: int
+    final_at: float
+    codes: tuple[int, ...]
 
     @property
     def recipients(self) -> list[str]:
         """The recipients, in the order given."""
         return self.to[:-1].split(",")
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """Its end for each recipient, in the order given."""
+        return self.codes or (0,) * self.to.count(",")
 
     @property
     def kind(self) -> str:
@@ -160,6 +169,9 @@ class Archive:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._by_id.values())
 
     def add(self, message: Message) -> None:
         """Keep a message for good."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.errors import InvalidInput
 from dispatcher.simulator.faults import Fault, check_shares
 from dispatcher.simulator.search import Layout
+from dispatcher.simulator.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +41,21 @@ class SimulatorConfig:
         index_lag: Seconds before a message can be found by a search.
         layout: The rows a group makes in a search.
         search_limit: Searches that one address may make in five minutes.
+        callback_url: Who is told what became of messages; None for nobody.
+        callback_username: Given to a receiver that asks (401 with a challenge).
+        callback_password: Given to a receiver that asks.
+        callback_delay_ms: Time from a message to its end, on average, in
+            milliseconds; searches see the end then too, callbacks spread after it.
+        callback_late_seconds: How long the fault `callback-late` holds back.
+        callback_retry_seconds: Pause before an event that was not acknowledged is
+            told again; doubles up to 16 times.
+        callback_connections: To the receiver, at most.
+        callback_codes: Error codes that the fault `callback-failed` draws from.
         record: File that every send request is noted in; None for no file.
 
     Raises:
-        InvalidInput: A value is out of range, or only one of username and password
-            is given.
+        InvalidInput: A value is out of range, or only one of a username and its
+            password is given.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +75,14 @@ class SimulatorConfig:
     index_lag: float = 0.0
     layout: Layout = Layout.RECIPIENT
     search_limit: int = 3500
+    callback_url: str | None = field(default=None, repr=False)
+    callback_username: str | None = None
+    callback_password: str | None = field(default=None, repr=False)
+    callback_delay_ms: float = 200.0
+    callback_late_seconds: float = 5.0
+    callback_retry_seconds: float = 1.0
+    callback_connections: int = 16
+    callback_codes: tuple[int, ...] = (4700, 4720, 4750, 5600)
     record: Path | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +97,24 @@ class SimulatorConfig:
             raise InvalidInput("rate of the simulator must be above 0, or none")
         if (self.username is None) != (self.password is None):
             raise InvalidInput("the simulator needs username and password, or neither")
+        if self.callback_connections < 1:
+            raise InvalidInput("callback_connections of the simulator must be above 0")
+        codes = self.callback_codes
+        if not codes or not all(1000 <= code <= 9999 for code in codes):  # noqa: PLR2004
+            raise InvalidInput("callback_codes of the simulator must have four digits")
+        # Told now and not when somebody is to be called.
+        self.callback_target()
+
+    def callback_target(self) -> Target | None:
+        """Who is called back.
+
+        Raises:
+            InvalidInput: The URL cannot be called, or half of the credentials is
+                missing.
+        """
+        return Target.of(
+            self.callback_url, self.callback_username, self.callback_password
+        )
 
 
 _LAST_PORT: Final = 65535
@@ -92,4 +129,7 @@ _NOT_NEGATIVE: Final = (
     "token_seconds",
     "index_lag",
     "search_limit",
+    "callback_delay_ms",
+    "callback_late_seconds",
+    "callback_retry_seconds",
 )

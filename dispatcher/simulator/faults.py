@@ -1,7 +1,8 @@
 """The faults that can be ordered, and how often each one strikes.
 
 Says which fault a send request meets, never what the fault looks like on the wire
-(`misbehaviour`). Searches and tokens meet none. At most one fault strikes a request.
+(`misbehaviour`). Searches and tokens meet none. At most one fault strikes a request;
+of the faults of callbacks each has a share of its own, and several may meet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Fault(StrEnum):
-    """Everything that can be made to go wrong with a send request."""
+    """Everything that can be made to go wrong."""
 
     # Answered, and the message was not taken.
     QUEUE_FULL = "429"
@@ -40,6 +41,22 @@ class Fault(StrEnum):
     # Answered as without the fault, but late, or with the door shut afterwards.
     SLOW = "slow"
     REFUSE = "refuse"
+    # The message was taken; the share is one of messages, recipients or callbacks.
+    EARLY = "callback-early"  # messages: callbacks overtake our answer
+    INVALID = "callback-failed-then-delivered"  # messages: one member is invalid
+    FOREIGN = "callback-foreign"  # messages: one of somebody else's comes along
+    UNKNOWN_TYPE = "callback-unknown-type"  # recipients: an event nobody knows
+    FAILED = "callback-failed"  # recipients
+    NO_FINAL = "callback-no-final"  # recipients: nothing after message-sending
+    SENT = "callback-sent"  # recipients: message-sent between sending and the end
+    SHUFFLED = "callback-shuffled"  # recipients: the last event comes first
+    DOUBLED = "callback-doubled"  # callbacks
+    LATE = "callback-late"  # callbacks
+
+    @property
+    def of_callbacks(self) -> bool:
+        """Whether it strikes what is told after a message was taken."""
+        return self.startswith("callback-")
 
 
 def parse_faults(orders: Iterable[str]) -> dict[Fault, float]:
@@ -47,7 +64,7 @@ def parse_faults(orders: Iterable[str]) -> dict[Fault, float]:
 
     Raises:
         InvalidInput: A kind is unknown, a share is no number from 0 to 1, or the
-            shares add up to more than 1.
+            shares of a request's faults add up to more than 1.
     """
     shares: dict[Fault, float] = {}
     for order in orders:
@@ -72,13 +89,15 @@ def check_shares(shares: Mapping[Fault, float]) -> None:
     """Refuse shares that cannot be drawn from.
 
     Raises:
-        InvalidInput: A share is not from 0 to 1, or all add up to more than 1.
+        InvalidInput: A share is not from 0 to 1, or those of the faults of which a
+            request meets one add up to more than 1.
     """
     for kind, share in shares.items():
         if not 0 <= share <= 1:
             raise InvalidInput(f"the share of fault {kind} must be from 0 to 1")
     # A tenth ten times is not quite one in binary.
-    if sum(shares.values()) > 1 + 1e-9:
+    of_requests = (share for kind, share in shares.items() if not kind.of_callbacks)
+    if sum(of_requests) > 1 + 1e-9:
         raise InvalidInput("the shares of all faults together must not exceed 1")
 
 
@@ -105,6 +124,9 @@ class FaultPlan:
     """Draws the fault that strikes the next send request, if any.
 
     The same seed and shares give the same faults in the same order of arrival.
+
+    Attributes:
+        of_callbacks: The shares of the faults of callbacks, those above 0.
     """
 
     def __init__(self, shares: Mapping[Fault, float], random: Random) -> None:
@@ -118,7 +140,14 @@ class FaultPlan:
             InvalidInput: The shares cannot be drawn from.
         """
         check_shares(shares)
-        self._bounds = list(zip(accumulate(shares.values()), shares, strict=True))
+        kinds = [kind for kind in shares if not kind.of_callbacks]
+        bounds = accumulate(shares[kind] for kind in kinds)
+        self._bounds = list(zip(bounds, kinds, strict=True))
+        self.of_callbacks = {
+            kind: share
+            for kind, share in shares.items()
+            if kind.of_callbacks and share > 0
+        }
 
     def draw(self) -> Fault | None:
         """The fault for one request; None for most, as the shares say."""

@@ -22,6 +22,10 @@ def _rate(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
 
 
+def _codes(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
 class Option(NamedTuple):
     """How one field is read from a string, and what a person is told of it."""
 
@@ -48,6 +52,14 @@ OPTIONS: Final[dict[str, Option]] = {
     "index_lag": Option(float, "S", "time before a search finds a message"),
     "layout": Option(Layout, "ROWS", "rows of a group: " + " or ".join(Layout)),
     "search_limit": Option(int, "N", "searches of one address in 5 minutes"),
+    "callback_url": Option(str, "URL", "who is told what became of messages"),
+    "callback_username": Option(str, "NAME", "for a receiver that asks for it"),
+    "callback_password": Option(str, "SECRET", "for a receiver that asks for it"),
+    "callback_delay_ms": Option(float, "MS", "from a message to its end, on average"),
+    "callback_late_seconds": Option(float, "S", "what callback-late adds"),
+    "callback_retry_seconds": Option(float, "S", "before a callback is repeated"),
+    "callback_connections": Option(int, "N", "connections to the receiver"),
+    "callback_codes": Option(_codes, "CODE,CODE", "what callback-failed draws from"),
     "record": Option(Path, "FILE", "where every send request is noted"),
 }
 
@@ -71,6 +83,8 @@ def to_arguments(config: SimulatorConfig) -> list[str]:
         value = getattr(config, name)
         if name == "faults":
             words += [f"--fault={kind}={share!r}" for kind, share in value.items()]
+        elif isinstance(value, tuple):
+            words.append(f"{_flag(name)}={','.join(map(str, value))}")
         elif value is not None:
             words.append(f"{_flag(name)}={value}")
     return words

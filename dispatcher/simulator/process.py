@@ -21,13 +21,15 @@ import msgspec
 
 from dispatcher.errors import DispatchError
 from dispatcher.simulator.config import SimulatorConfig
+from dispatcher.simulator.fates import Fate, Told
 from dispatcher.simulator.options import to_arguments
+from dispatcher.simulator.outbox import CallbackCounts
 from dispatcher.simulator.record import Entry, read_record
 from dispatcher.simulator.server import READY
 from dispatcher.simulator.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dispatcher.simulator.faults import Fault
 
@@ -39,6 +41,8 @@ _END: Final = 5.0
 _CALL: Final = 10.0
 #: Seconds between attempts to reach a simulator that refuses connections.
 _PAUSE: Final = 0.005
+#: Seconds between looks at what still waits.
+_LOOK: Final = 0.05
 
 
 class Simulator:
@@ -113,6 +117,63 @@ class Simulator:
     def revoke_tokens(self) -> None:
         """Refuse every bearer token issued so far."""
         self._call("POST", "revoke")
+
+    def truth(self) -> dict[tuple[str, str], Fate]:
+        """The end of every message by (message id, number).
+
+        It is what callbacks will have told once all of them are acknowledged.
+        """
+        told = msgspec.json.decode(self._call("GET", "truth"), type=list[Told])
+        return {(one.id, one.to): one.fate for one in told}
+
+    def callbacks(self) -> CallbackCounts:
+        """What became of the callbacks so far."""
+        return msgspec.json.decode(self._call("GET", "callbacks"), type=CallbackCounts)
+
+    def callbacks_pending(self) -> int:
+        """Callbacks that are not acknowledged yet, due or not."""
+        return self.callbacks().pending
+
+    def settle(self, seconds: float) -> CallbackCounts:
+        """Wait until every callback is acknowledged.
+
+        Raises:
+            DispatchError: Some still were not after that time.
+        """
+        end = time.monotonic() + seconds
+        while (counts := self.callbacks()).pending:
+            if time.monotonic() > end:
+                raise DispatchError(f"{counts.pending} callbacks are still pending")
+            time.sleep(_LOOK)
+        return counts
+
+    def set_callbacks(
+        self, url: str | None, username: str | None = None, password: str | None = None
+    ) -> None:
+        """Call another receiver from now on, or nobody.
+
+        What already waits goes there too; messages taken while there is none are
+        never told.
+
+        Raises:
+            DispatchError: The URL cannot be called.
+        """
+        order = {"url": url, "username": username, "password": password}
+        self._call("POST", "callbacks", order)
+
+    def inbound(self, sender: str, to: str | Sequence[str], text: str) -> str:
+        """Let somebody write to the account; the id of the message.
+
+        Args:
+            sender: Who writes.
+            to: The account's number; of a group message all numbers, that one first.
+            text: What it says.
+
+        Raises:
+            DispatchError: A number is not in E.164 form, or there is no callback URL.
+        """
+        order = {"from": sender, "to": to, "text": text}
+        return str(msgspec.json.decode(self._call("POST", "inbound", order))["id"])
 
     def _ready(self) -> str:
         stdout = self._process.stdout

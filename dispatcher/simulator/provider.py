@@ -1,7 +1,7 @@
 """The simulated provider's logic: from a request to a reply.
 
-Pure but for what is passed in: clock, chance, faults and record. It knows no sockets
-and never waits. Media are not simulated yet: they would be one more route.
+Pure but for what is passed in: clock, chance, faults, carriers and record. It knows
+no sockets and never waits. Media are not simulated yet: they would be one more route.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from msgspec.structs import replace
 from dispatcher.simulator import answers
 from dispatcher.simulator.archive import Archive
 from dispatcher.simulator.auth import Gatekeeper
+from dispatcher.simulator.fates import Told, fate_of
 from dispatcher.simulator.query import BadQuery, read_query
 from dispatcher.simulator.quotas import SearchQuota
-from dispatcher.simulator.search import search
-from dispatcher.simulator.sending import SendCall
+from dispatcher.simulator.search import Search
+from dispatcher.simulator.sending import SendCall, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
+    from dispatcher.simulator.carriers import Carriers
     from dispatcher.simulator.config import SimulatorConfig
     from dispatcher.simulator.exchange import Reply, Request
     from dispatcher.simulator.faults import FaultPlan
@@ -40,6 +42,7 @@ class Provider:
         config: How it behaves; host, port, faults, seed and record are not read.
         faults: What goes wrong with send requests.
         record: Where they are noted.
+        carriers: Say what becomes of the messages taken.
         clock: Gives epoch seconds.
         random: Makes ids and tokens.
 
@@ -54,6 +57,7 @@ class Provider:
         *,
         faults: FaultPlan,
         record: Record,
+        carriers: Carriers,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
@@ -62,6 +66,8 @@ class Provider:
         self._archive = Archive()
         self._quota = SearchQuota(config.search_limit)
         self._record = record
+        self._carriers = carriers
+        self._random = random
         self.faults = faults
         self.gatekeeper = Gatekeeper(config, clock=clock, random=random)
         self._sending = SendCall(
@@ -69,6 +75,7 @@ class Provider:
             gatekeeper=self.gatekeeper,
             faults=faults,
             archive=self._archive,
+            carriers=carriers,
             record=record,
             clock=clock,
             random=random,
@@ -85,6 +92,19 @@ class Provider:
         """Counts up to now; the record is brought up to date with them."""
         self._record.flush()
         return self._sending.stats
+
+    def truth(self) -> Iterator[Told]:
+        """The end of every message for every recipient, as it is or will be told."""
+        for message in self._archive:
+            for number, code in zip(message.recipients, message.ends, strict=True):
+                yield Told(message.id, number, fate_of(code))
+
+    def receive(self, sender: str, to: Sequence[str], text: str) -> str:
+        """Take a message to the account's number `to[0]`; its id."""
+        now = self._clock()
+        id_ = new_id(now, self._random)
+        self._carriers.receive(id_=id_, now=now, sender=sender, to=to, text=text)
+        return id_
 
     def _routed(self, request: Request) -> Reply:
         path, _, query = request.target.partition("?")
@@ -113,9 +133,8 @@ class Provider:
         except BadQuery as error:
             return answers.invalid(error.errors)
         visible = replace(asked, end=min(asked.end, now - self._config.index_lag))
-        return answers.json_reply(
-            200, search(self._archive, account, visible, self._config.layout)
-        )
+        found = Search(self._archive, account, visible, self._config.layout, now)
+        return answers.json_reply(200, found.answer())
 
 
 @lru_cache(maxsize=1024)

@@ -6,28 +6,36 @@ reading, one row with the list of recipients the other possible one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.simulator.answers import instant
 from dispatcher.simulator.archive import Archive, Message, Span
+from dispatcher.simulator.fates import Standing, standing_of
 from dispatcher.simulator.query import Query, write_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    #: A message and those of its recipients that the query asks for, by place.
-    Match = tuple[Message, list[tuple[int, str]]]
+    #: A message and those of its recipients that the query asks for.
+    Match = tuple[Message, list["Hit"]]
     #: Where a row stands (message, recipient), and the row.
     Placed = tuple[tuple[int, int], dict[str, Any]]
 
 #: The provider counts no further when asked not to; the simulator never does.
 MAX_COUNT: Final = 10_000
 
-#: Deliveries are not simulated yet: every message stays in the first status.
-STATUS: Final = "RECEIVED"
 DIRECTION: Final = "OUTBOUND"
+
+
+class Hit(NamedTuple):
+    """A recipient that is asked for: its place, number, and how it stands there."""
+
+    place: int
+    number: str
+    standing: Standing
 
 
 class Layout(StrEnum):
@@ -37,94 +45,115 @@ class Layout(StrEnum):
     MESSAGE = "message"
 
 
-def search(
-    archive: Archive, account: str, query: Query, layout: Layout
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search, made at one time.
+
+    Attributes:
+        archive: What is searched.
+        account: Whose messages.
+        query: What is asked for.
+        layout: The rows a group makes.
+        now: Epoch seconds: what a message has come to by then is told.
+    """
+
+    archive: Archive
+    account: str
+    query: Query
+    layout: Layout
+    now: float
+
+    def answer(self) -> dict[str, Any]:
+        """The body of the answer."""
+        limit = self.query.limit
+        rows = list(islice(self._rows(), limit + 1))
+        page_info = {}
+        if len(rows) > limit:
+            page_info["nextPageToken"] = write_token(*rows.pop()[0])
+        return {
+            "totalCount": self._count(),
+            "pageInfo": page_info,
+            "messages": [row for _, row in rows],
+        }
+
+    def _rows(self) -> Iterator[Placed]:
+        """The rows from the cursor on."""
+        seq, first = self.query.cursor or (None, 0)
+        for message, hits in self._matches(seq):
+            if self.layout is Layout.MESSAGE:
+                numbers = [hit.number for hit in hits]
+                worst = max((hit.standing for hit in hits), key=_gravity)
+                yield (message.seq, 0), _row(message, numbers, worst)
+                continue
+            for hit in hits:
+                if message.seq != seq or hit.place >= first:
+                    row = _row(message, hit.number, hit.standing)
+                    yield (message.seq, hit.place), row
+
+    def _count(self) -> int:
+        """Rows on all pages, up to a bound."""
+        count = 0
+        for _, hits in self._matches(None):
+            count += 1 if self.layout is Layout.MESSAGE else len(hits)
+            if count >= MAX_COUNT:
+                return MAX_COUNT
+        return count
+
+    def _matches(self, cursor: int | None) -> Iterator[Match]:
+        if self.query.direction not in (None, DIRECTION):
+            return
+        for message in self._candidates(cursor):
+            if self.query.type in (None, message.kind):
+                hits = [hit for hit in self._hits(message) if self._wants(hit)]
+                if hits:
+                    yield message, hits
+
+    def _hits(self, message: Message) -> Iterator[Hit]:
+        known = zip(message.recipients, message.ends, strict=True)
+        for place, (number, code) in enumerate(known):
+            standing = standing_of(code, message.time, message.final_at, self.now)
+            yield Hit(place, number, standing)
+
+    def _wants(self, hit: Hit) -> bool:
+        if self.query.status not in (None, hit.standing.status):
+            return False
+        return self.query.destinations.accepts(hit.number)
+
+    def _candidates(self, cursor: int | None) -> Iterator[Message]:
+        query = self.query
+        if query.message_id is not None:
+            return self._by_id(query.message_id)
+        senders = filter(query.sources.accepts, self.archive.senders(self.account))
+        span = Span(
+            query.start, query.end, query.newest_first, query.destinations.exact, cursor
+        )
+        return self.archive.select(self.account, senders, span)
+
+    def _by_id(self, message_id: str) -> Iterator[Message]:
+        message = self.archive.get(message_id)
+        if (
+            message is not None
+            and message.account == self.account
+            and self.query.start <= message.time <= self.query.end
+            and self.query.sources.accepts(message.sender)
+        ):
+            yield message
+
+
+def _gravity(standing: Standing) -> int:
+    """What is said of a message as a whole: a failure, else what is not over yet."""
+    return 2 * (standing.code is not None) + (standing.status != "DELIVERED")
+
+
+def _row(
+    message: Message, destination: str | list[str], standing: Standing
 ) -> dict[str, Any]:
-    """The body of a search's answer."""
-    rows = list(islice(_rows(archive, account, query, layout), query.limit + 1))
-    page_info = {}
-    if len(rows) > query.limit:
-        page_info["nextPageToken"] = write_token(*rows.pop()[0])
-    return {
-        "totalCount": _count(archive, account, query, layout),
-        "pageInfo": page_info,
-        "messages": [row for _, row in rows],
-    }
-
-
-def _rows(
-    archive: Archive, account: str, query: Query, layout: Layout
-) -> Iterator[Placed]:
-    """The rows from the cursor on."""
-    seq, first = query.cursor or (None, 0)
-    for message, hits in _matches(archive, account, query, seq):
-        if layout is Layout.MESSAGE:
-            yield (message.seq, 0), _row(message, [number for _, number in hits])
-            continue
-        for place, number in hits:
-            if message.seq != seq or place >= first:
-                yield (message.seq, place), _row(message, number)
-
-
-def _count(archive: Archive, account: str, query: Query, layout: Layout) -> int:
-    """Rows on all pages, up to a bound."""
-    count = 0
-    for _, hits in _matches(archive, account, query, None):
-        count += 1 if layout is Layout.MESSAGE else len(hits)
-        if count >= MAX_COUNT:
-            return MAX_COUNT
-    return count
-
-
-def _matches(
-    archive: Archive, account: str, query: Query, cursor: int | None
-) -> Iterator[Match]:
-    if not _possible(query):
-        return
-    for message in _candidates(archive, account, query, cursor):
-        if query.type in (None, message.kind):
-            numbers = enumerate(message.recipients)
-            hits = [hit for hit in numbers if query.destinations.accepts(hit[1])]
-            if hits:
-                yield message, hits
-
-
-def _possible(query: Query) -> bool:
-    return query.status in (None, STATUS) and query.direction in (None, DIRECTION)
-
-
-def _candidates(
-    archive: Archive, account: str, query: Query, cursor: int | None
-) -> Iterator[Message]:
-    if query.message_id is not None:
-        return _by_id(archive, account, query, query.message_id)
-    senders = filter(query.sources.accepts, archive.senders(account))
-    span = Span(
-        query.start, query.end, query.newest_first, query.destinations.exact, cursor
-    )
-    return archive.select(account, senders, span)
-
-
-def _by_id(
-    archive: Archive, account: str, query: Query, message_id: str
-) -> Iterator[Message]:
-    message = archive.get(message_id)
-    if (
-        message is not None
-        and message.account == account
-        and query.start <= message.time <= query.end
-        and query.sources.accepts(message.sender)
-    ):
-        yield message
-
-
-def _row(message: Message, destination: str | list[str]) -> dict[str, Any]:
-    return {
+    row = {
         "messageId": message.id,
         "accountId": message.account,
         "sourceTn": message.sender,
         "destinationTn": destination,
-        "messageStatus": STATUS,
+        "messageStatus": standing.status,
         "messageDirection": DIRECTION,
         "messageType": message.kind,
         "segmentCount": 1,
@@ -133,3 +162,6 @@ def _row(message: Message, destination: str | list[str]) -> dict[str, Any]:
         "attachmentCount": message.attachments,
         "recipientCount": len(message.recipients),
     }
+    if standing.code is not None:
+        row["errorCode"] = standing.code
+    return row

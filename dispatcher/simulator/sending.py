@@ -1,7 +1,6 @@
 """The send call: checks a request, takes the message, notes both.
 
-The only place where a message is taken, so delivery callbacks would start here. It
-never waits and knows no sockets.
+The only place where a message is taken. It never waits and knows no sockets.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatcher.simulator import answers
 from dispatcher.simulator.archive import Archive, Message
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from dispatcher.simulator.auth import Gatekeeper
+    from dispatcher.simulator.carriers import Carriers
     from dispatcher.simulator.config import SimulatorConfig
     from dispatcher.simulator.exchange import Reply, Request
     from dispatcher.simulator.faults import Fault, FaultPlan
@@ -61,6 +62,7 @@ class SendCall:
         gatekeeper: Says who may call.
         faults: Says what goes wrong.
         archive: Takes the messages.
+        carriers: Say what becomes of them.
         record: Notes the requests.
         clock: Gives epoch seconds.
         random: Makes ids.
@@ -73,6 +75,7 @@ class SendCall:
         gatekeeper: Gatekeeper,
         faults: FaultPlan,
         archive: Archive,
+        carriers: Carriers,
         record: Record,
         clock: Callable[[], float],
         random: Random,
@@ -81,6 +84,7 @@ class SendCall:
         self._gatekeeper = gatekeeper
         self._faults = faults
         self._archive = archive
+        self._carriers = carriers
         self._record = record
         self._clock = clock
         self._random = random
@@ -113,8 +117,8 @@ class SendCall:
         refused = self._objection(attempt)
         if refused is not None:
             return refused, None
-        message = self._take(attempt)
-        return _accepted(attempt, message), message
+        message, held = self._take(attempt)
+        return replace(_accepted(attempt, message), delay=held), message
 
     def _objection(self, attempt: _Attempt) -> Reply | None:
         """The first reason not to take the message, in the provider's order."""
@@ -141,26 +145,26 @@ class SendCall:
             return None
         return answers.queue_full(rate, seconds)
 
-    def _take(self, attempt: _Attempt) -> Message:
+    def _take(self, attempt: _Attempt) -> tuple[Message, float]:
+        """The message, and seconds for which its answer is held back."""
         # Searches rely on messages being in the order of their times.
         self._last = max(self._last, attempt.now)
         fields = attempt.fields
+        outlook = self._carriers.outlook(len(attempt.numbers))
         message = Message(
             seq=len(self._archive),
-            id=self._new_id(self._last),
+            id=new_id(self._last, self._random),
             account=attempt.account,
             sender=intern(fields["from"]),
             to=",".join(attempt.numbers) + ",",
             time=self._last,
             length=len(fields.get("text") or ""),
             attachments=len(fields.get("media") or ()),
+            final_at=self._last + outlook.after,
+            codes=outlook.codes,
         )
         self._archive.add(message)
-        return message
-
-    def _new_id(self, now: float) -> str:
-        tail = self._random.choices(_ID_ALPHABET, k=_ID_TAIL)
-        return f"{int(now * 1000):013d}{''.join(tail)}"
+        return message, self._carriers.tell(message, fields, outlook)
 
     def _note(
         self,
@@ -186,6 +190,12 @@ class SendCall:
         )
         self.stats.count(entry)
         self._record.add(entry)
+
+
+def new_id(now: float, random: Random) -> str:
+    """An id as the provider makes them: 13 digits of time and 16 characters."""
+    tail = random.choices(_ID_ALPHABET, k=_ID_TAIL)
+    return f"{int(now * 1000):013d}{''.join(tail)}"
 
 
 def _read(request: Request, account: str, now: float) -> _Attempt:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from dispatcher.simulator.admin import Admin
+from dispatcher.simulator.caller import Caller
+from dispatcher.simulator.carriers import Carriers
 from dispatcher.simulator.connection import Connection
 from dispatcher.simulator.faults import FaultPlan
 from dispatcher.simulator.listener import Listener
@@ -57,15 +59,26 @@ class Server:
         # The faults' own, so that their order hangs on the seed and nothing else.
         chance = Random(config.seed)  # noqa: S311  # not for secrets
         ids = Random()  # noqa: S311  # nobody guards what these tokens open
-        self._admin = Admin(
-            Provider(
-                config,
-                faults=FaultPlan(config.faults, chance),
-                record=record,
-                clock=time.time,
-                random=ids,
-            )
+        faults = FaultPlan(config.faults, chance)
+        self._caller = Caller(
+            config.callback_target(),
+            connections=config.callback_connections,
+            retry_seconds=config.callback_retry_seconds,
+            loop=self.loop,
+            clock=time.time,
         )
+        carriers = Carriers(
+            config, faults=faults, mail=self._caller, random=_fates(config.seed)
+        )
+        provider = Provider(
+            config,
+            faults=faults,
+            record=record,
+            carriers=carriers,
+            clock=time.time,
+            random=ids,
+        )
+        self._admin = Admin(provider, self._caller)
         self._tasks: set[asyncio.Task[object]] = set()
         self._listener = Listener(
             config.host, config.port, loop=self.loop, accepted=self._welcome
@@ -89,6 +102,7 @@ class Server:
     def close(self) -> None:
         """Stop listening and end every connection."""
         self._listener.close()
+        self._caller.close()
         self._flushing.cancel()
         for connection in list(self.connections):
             connection.abort()
@@ -106,6 +120,11 @@ class Server:
     def _flush(self) -> None:
         self._record.flush()
         self._flushing = self.loop.call_later(_FLUSH_EVERY, self._flush)
+
+
+def _fates(seed: int | None) -> Random:
+    """Chance for what becomes of messages, apart from that of the faults."""
+    return Random() if seed is None else Random(f"{seed}/fates")  # noqa: S311
 
 
 async def _serve(config: SimulatorConfig, record: Record) -> None:

@@ -14,7 +14,7 @@ from tests.unit.test_simulator_send import Bench, content
 def ask(bench: Bench, method: str, name: str, body: bytes = b"") -> Reply:
     """One admin call, without any authorization."""
     target = f"/_admin/{name}"
-    return Admin(bench.provider).answer(
+    return Admin(bench.provider, bench.mail).answer(
         Request(method=method, target=target, body=body)
     )
 
@@ -59,6 +59,11 @@ def test_stats_are_told() -> None:
         ("POST", "faults", b'{"\xff":1}', 400),
         ("POST", "credentials", b"{}", 400),
         ("POST", "credentials", b"[" * 100_000, 400),
+        ("POST", "callbacks", b'{"url":"nowhere"}', 400),
+        ("POST", "callbacks", b'{"url":"http://x","username":"user"}', 400),
+        ("POST", "inbound", b'{"from":"+19195550001","to":[],"text":"STOP"}', 400),
+        ("POST", "inbound", b'{"from":"me","to":"+19195551212","text":"STOP"}', 400),
+        ("POST", "inbound", b'{"from":"+19195550001","to":"+19195551212"}', 400),
         ("GET", "faults", b"", 404),
         ("POST", "stats", b"", 404),
         ("GET", "", b"", 404),
@@ -70,6 +75,8 @@ def test_a_bad_call_changes_nothing(
     """It is answered, and the provider goes on as before."""
     bench = Bench()
     assert ask(bench, method, name, body).status == status
+    assert bench.mail.posted == []
+    assert bench.mail.target is None
     assert bench.send().status == 202
 
 
@@ -81,5 +88,7 @@ def test_a_bad_kind_is_told_with_those_there_are() -> None:
 
 def test_other_paths_are_the_providers() -> None:
     """The admin calls take none of them away."""
-    reply = Admin(Bench().provider).answer(Request(method="GET", target="/_admin"))
+    bench = Bench()
+    request = Request(method="GET", target="/_admin")
+    reply = Admin(bench.provider, bench.mail).answer(request)
     assert (reply.status, content(reply)["path"]) == (404, "/_admin")

@@ -30,6 +30,14 @@ EVERYTHING = SimulatorConfig(
     index_lag=1.5,
     layout=Layout.MESSAGE,
     search_limit=5,
+    callback_url="https://example.org:8443/callbacks?a=b",
+    callback_username="them",
+    callback_password="--secret=y",
+    callback_delay_ms=7.5,
+    callback_late_seconds=2.5,
+    callback_retry_seconds=0.25,
+    callback_connections=3,
+    callback_codes=(4770, 9902),
     record=Path("a folder/record.jsonl"),
 )
 

@@ -14,11 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.simulator import Entry, SimulatorConfig
+from dispatcher.simulator import CallbackCounts, Entry, SimulatorConfig
+from dispatcher.simulator.callbacks import Callback
+from dispatcher.simulator.carriers import Carriers
 from dispatcher.simulator.exchange import Reply, Request
 from dispatcher.simulator.faults import FaultPlan
 from dispatcher.simulator.provider import Provider
 from dispatcher.simulator.record import Record
+from dispatcher.simulator.target import Target
 
 START = 1_800_000_000.0
 PATH = "/api/v2/users/5500001/messages"
@@ -49,17 +52,41 @@ class KeptRecord(Record):
         self.entries.append(entry)
 
 
+class KeptMail:
+    """Callbacks, and nobody who carries them."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[float, Callback]] = []
+        self.wanted = True
+        self.counts = CallbackCounts()
+        self.target: Target | None = None
+
+    def post(self, callback: Callback, due: float) -> None:
+        self.posted.append((due, callback))
+
+    def direct(self, target: Target | None) -> None:
+        self.target = target
+
+    def events(self) -> list[dict[str, Any]]:
+        """The objects in the bodies, in the order in which they are due."""
+        ordered = sorted(self.posted, key=lambda posted: posted[0])
+        return [msgspec.json.decode(callback.body())[0] for _, callback in ordered]
+
+
 class Bench:
     """A provider, its record, and a clock that moves when told."""
 
     def __init__(self, config: SimulatorConfig | None = None) -> None:
         self.now = START
         self.record = KeptRecord()
+        self.mail = KeptMail()
         config = config or SimulatorConfig()
+        faults = FaultPlan(config.faults, Random(1))
         self.provider = Provider(
             config,
-            faults=FaultPlan(config.faults, Random(1)),
+            faults=faults,
             record=self.record,
+            carriers=Carriers(config, faults=faults, mail=self.mail, random=Random(3)),
             clock=lambda: self.now,
             random=Random(2),
         )
