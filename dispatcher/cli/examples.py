@@ -33,8 +33,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "dispatcher resolve open-house 17 --not-sent",
     ),
     "worker": ("dispatcher worker --concurrency 4",),
-    "simulator": ("dispatcher simulator --port 8080 --fault 429=0.1",),
     "serve": ("dispatcher serve --host 0.0.0.0 --port 8085",),
+    "simulator": (
+        "dispatcher simulator --port 8080 --fault 429=0.1",
+        "dispatcher simulator --callback-url http://127.0.0.1:8085/callbacks",
+        # A reply, as if somebody had written one:
+        "curl http://127.0.0.1:8080/_admin/inbound --data \\",
+        """  '{"from": "+12015550123", "to": "+19195551212", "text": "STOP"}'""",
+    ),
     "flower": ("dispatcher flower --port 5555",),
     "doctor": ("dispatcher doctor", "dispatcher doctor --json"),
 }
