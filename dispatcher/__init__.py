@@ -28,7 +28,13 @@ from dispatcher.errors import (
 )
 from dispatcher.producer import Submission
 from dispatcher.recipients import Recipients, Row, read_recipients
-from dispatcher.results import GroupError, GroupResult, Progress, RecipientResult
+from dispatcher.results import (
+    CodeAction,
+    GroupError,
+    GroupResult,
+    Progress,
+    RecipientResult,
+)
 from dispatcher.settings import Settings
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "AsyncRun",
     "Campaign",
     "CampaignError",
+    "CodeAction",
     "ColumnError",
     "ConfigError",
     "ContentConflict",

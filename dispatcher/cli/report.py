@@ -16,7 +16,7 @@ from dispatcher.cli.screen import count, duration, grid, say, show, table
 from dispatcher.cli.waiting import speed
 from dispatcher.numbers import Reason, mask, mask_text, normalise
 from dispatcher.producer import Submission
-from dispatcher.results import Progress
+from dispatcher.results import CodeAction, Progress
 
 #: Rejections shown on the terminal; the file has all.
 FIRST: Final = 5
@@ -110,6 +110,9 @@ def progress(now: Progress, errors: Mapping[str, int]) -> None:
     if errors:
         say()
         show(failures(errors))
+    if now.codes:
+        say()
+        show(undelivered(now.codes))
 
 
 def _facts(now: Progress) -> Iterator[tuple[str, str]]:
@@ -122,8 +125,25 @@ def _facts(now: Progress) -> Iterator[tuple[str, str]]:
     yield "left out", _left_out_of(now)
     if now.doubled:
         yield "doubled", f"{count(now.doubled, 'message')} reached somebody twice"
+    yield from deliveries(now)
     if now.state != "paused" and (text := speed(now)):
         yield ("average" if now.finished else "speed"), text
+
+
+def deliveries(now: Progress) -> Iterator[tuple[str, str]]:
+    """How far messages got, and what was done because of codes."""
+    if told := words.deliveries(now.delivery):
+        yield "recipients", told
+    for action in now.actions:
+        yield words.ACTIONS[action.action], _why(action)
+    if now.slow_pace and now.slow_until:
+        until = now.slow_until.astimezone()
+        yield "held to", f"{now.slow_pace:,.3g} units/s until {until:%H:%M:%S}"
+
+
+def _why(action: CodeAction) -> str:
+    who = count(action.times, "recipient" if action.action == "suppress" else "time")
+    return f"{who}, code {action.code}: {words.explain_delivery_code(action.code)}"
 
 
 def _left_out_of(now: Progress) -> str:
@@ -146,6 +166,15 @@ def failures(errors: Mapping[str, int]) -> Table:
     made = table("#failed", "error", "what it means")
     for code, number in sorted(errors.items(), key=lambda item: -item[1]):
         made.add_row(f"{number:,}", code, words.explain_code(code))
+    return made
+
+
+def undelivered(codes: Mapping[int, int]) -> Table:
+    """Recipients it could not be delivered to, by code."""
+    made = table("#recipients", "code", "what it means")
+    for code, number in sorted(codes.items(), key=lambda item: -item[1]):
+        shown = str(code) if code else "none"
+        made.add_row(f"{number:,}", shown, words.explain_delivery_code(code))
     return made
 
 

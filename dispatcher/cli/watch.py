@@ -136,6 +136,8 @@ def picture(view: View) -> RenderableType:
         parts += ["", report.states(now.counts)]
     if view.errors:
         parts += ["", report.failures(view.errors)]
+    if now.codes:
+        parts += ["", report.undelivered(now.codes)]
     return Group(*parts, "")
 
 
@@ -144,6 +146,7 @@ def _head(view: View) -> Iterator[tuple[str, str]]:
     yield "campaign", now.id
     yield "state", state_and_reason(now.state, now.reason)
     yield from view.facts()
+    yield from report.deliveries(now)
 
 
 def _bar(now: Progress) -> Table:

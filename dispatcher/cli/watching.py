@@ -61,7 +61,8 @@ class Look:
     @property
     def _signature(self) -> tuple[Any, ...]:
         now = self.progress
-        return (now.state, now.reason, self.sent_units, *now.counts.values())
+        counts = (*now.counts.values(), *now.delivery.values())
+        return (now.state, now.reason, self.sent_units, *counts)
 
     def same_as(self, other: Look) -> bool:
         """Whether nothing happened between the two."""
@@ -196,6 +197,11 @@ class View:
             f"{now.counts[state]:,} {state}"
             for state in ("retry", "failed", "unknown", "held")
             if now.counts[state]
+        ]
+        parts += [
+            f"{now.delivery[state]:,} {told}"
+            for state, told in (("delivered", "delivered"), ("failed", "undelivered"))
+            if now.delivery.get(state)
         ]
         if self.workers == 0 and self.active:
             parts.append("no worker runs")

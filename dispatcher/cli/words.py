@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dispatcher.codes import code_of
 from dispatcher.numbers import Reason
 
 STATES: Final[Mapping[str, str]] = {
@@ -21,6 +22,19 @@ STATES: Final[Mapping[str, str]] = {
     "unknown": "no answer came: nobody knows yet whether they were taken",
     "held": "may have been taken: a person must look (dispatcher resolve)",
     "cancelled": "cancelled before they were sent",
+}
+
+#: In the order in which they are told: what is final first.
+DELIVERIES: Final = (
+    *("delivered", "failed", "unconfirmed"),
+    *("sent", "sending", "awaiting"),
+)
+
+#: What was done because of a delivery code.
+ACTIONS: Final[Mapping[str, str]] = {
+    "suppress": "opted out",
+    "pause": "paused",
+    "slow": "slowed down",
 }
 
 _SPOILT: Final = "no usable answer came, so it may have been taken"
@@ -54,6 +68,7 @@ _PAUSES: Final = (
         "the provider answered",
         "correct account or credentials of the worker, then resume it",
     ),
+    ("code ", "mend the cause, with the provider's help if need be, then resume it"),
     ("ledger", "the ledger was set back; verify it, then resume it"),
 )
 
@@ -61,6 +76,18 @@ _PAUSES: Final = (
 def explain_code(code: str) -> str:
     """An error code as a sentence; empty when there is nothing to add."""
     return _first(_CODES, code)
+
+
+def explain_delivery_code(code: int) -> str:
+    """A provider's delivery code as a sentence."""
+    return code_of(code).sentence if code else "the provider gave no code"
+
+
+def deliveries(counts: Mapping[str, int]) -> str:
+    """`12,000 delivered, 12 failed`; empty while there is nothing to say."""
+    return ", ".join(
+        f"{counts[state]:,} {state}" for state in DELIVERIES if counts.get(state)
+    )
 
 
 def explain_pause(reason: str) -> str:

@@ -21,7 +21,7 @@ from dispatcher.ledger.calls import (
 )
 from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken
 from dispatcher.ledger.scripts import Call
-from dispatcher.ledger.states import OPEN_STATES, Event, GroupState
+from dispatcher.ledger.states import OPEN_STATES, DeliveryState, Event, GroupState
 from dispatcher.ledger.suppressions import Entry, Source
 
 FOLDER = resources.files("dispatcher.ledger") / "lua"
@@ -171,6 +171,8 @@ def test_states(name: str) -> None:
     """A script names only states that exist: a typo would be nil, and never equal."""
     words = {state.word for state in GroupState}
     assert set(re.findall(r"STATE\.(\w+)", text(name))) <= words
+    ranks = {state.word for state in DeliveryState}
+    assert set(re.findall(r"RANK\.(\w+)", text(name))) <= ranks
 
 
 def test_replies() -> None:

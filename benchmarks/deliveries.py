@@ -1,6 +1,6 @@
 """How many events a second does one process apply?
 
-    python -m benchmarks.callbacks [GROUPS]
+    python -m benchmarks.deliveries [GROUPS]
 
 A real server that writes to its disk at every step, one campaign, two events
 (sending, delivered) for each of ten members of each group, shuffled, one body each,
