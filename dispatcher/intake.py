@@ -57,7 +57,7 @@ class Intake:
         rows: Iterable[Row],
         *,
         region: str = DEFAULT_REGION,
-        suppressed: Container[int] = (),
+        suppressed: Container[int] | BitMap64 = (),
         place: Place | None = None,
         reject: Reject | None = None,
     ) -> None:

@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from pyroaring import BitMap64
+
 from dispatcher import grouping
 from dispatcher.campaign import Campaign
 from dispatcher.errors import (
@@ -36,6 +38,7 @@ from dispatcher.lanes import Lane, Lanes
 from dispatcher.ledger import calls
 from dispatcher.ledger.codec import Members
 from dispatcher.ledger.ledger import LOAD_TTL_S, Ledger, in_chunks
+from dispatcher.ledger.suppressions import snapshot
 from dispatcher.numbers import Reason
 from dispatcher.recipients import Recipients, Row, as_rows
 from dispatcher.rejections import RejectionsFile
@@ -117,10 +120,18 @@ def new_id() -> str:
 
 
 class Load:
-    """One reading of an order's list: chunks out, books kept."""
+    """One reading of an order's list: chunks out, books kept.
+
+    Args:
+        suppressed: Who had opted out when it began.
+    """
 
     def __init__(
-        self, order: Order, directory: Path, rejections: RejectionsFile
+        self,
+        order: Order,
+        directory: Path,
+        rejections: RejectionsFile,
+        suppressed: BitMap64,
     ) -> None:
         self.nonce = secrets.token_hex(5)
         self.groups = 0
@@ -137,6 +148,7 @@ class Load:
             as_rows(order.rows),
             region=region,
             place=self._lanes.place if self._lanes else None,
+            suppressed=suppressed,
             reject=rejections.add,
         )
 
@@ -256,7 +268,8 @@ class Producer:
         check_id(order.id)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         rejections = RejectionsFile(self._directory / f"{order.id}-rejections.csv")
-        load = Load(order, self._directory, rejections)
+        opted_out = snapshot(self._ledger, order.campaign.sender)
+        load = Load(order, self._directory, rejections, opted_out)
         committed = "" if order.dry_run else self._begin(order)
         try:
             with rejections:

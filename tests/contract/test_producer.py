@@ -22,9 +22,11 @@ from dispatcher.errors import (
     ListRejected,
     UnknownCampaign,
 )
+from dispatcher.ledger import suppressions
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import LOAD_TTL_S
 from dispatcher.ledger.scripts import Call
+from dispatcher.ledger.suppressions import ALL, Entry, Source
 from dispatcher.producer import Order, Producer, Submission, check_id, new_id
 from dispatcher.recipients import Row, read_recipients
 from tests.bench import Bench
@@ -118,6 +120,49 @@ def test_rejections_file(submit: Submit) -> None:
         ["4", "not_a_number", "hello"],
     ]
     assert submit(replace(order(numbers(3)), id="d")).rejections_file is None
+
+
+# -- opt-outs ------------------------------------------------------------------
+
+
+def opt_out(submit: Submit, number: int, scope: str = ALL) -> None:
+    submit.bench.run(suppressions.add([Entry(number, Source.STOP)], scope))
+
+
+@pytest.mark.parametrize("scope", [ALL, CAMPAIGN.sender])
+def test_opted_out(submit: Submit, scope: str) -> None:
+    """They are dropped before groups are made, counted, and told like all others."""
+    opt_out(submit, 19195561001, scope)
+    told = submit(order())
+    assert told.dropped == {"duplicate": 1, "opted_out": 1}
+    (group,) = submit.bench.ledger.groups(submit.bench.row())
+    assert group.members == (19195561000, 19195561002)
+    assert told.rejections_file
+    assert "2,opted_out,(919) 556-1001" in told.rejections_file.read_text()
+    submit.bench.loaded.append("c")
+    submit.bench.check()
+
+
+def test_opted_out_of_another_sender(submit: Submit) -> None:
+    """Is none of this sender's business."""
+    opt_out(submit, 19195561001, "+19195550000")
+    assert submit(order()).dropped == {"duplicate": 1}
+
+
+def test_an_opt_out_between_two_submissions(submit: Submit) -> None:
+    """The same list is the same content, whoever has opted out meanwhile."""
+    submit(order())
+    opt_out(submit, 19195561001)
+    assert submit(order()).existing
+
+
+def test_everybody_has_opted_out(submit: Submit) -> None:
+    """Then there is nobody to send to, and the id stays free."""
+    for number in (19195561000, 19195561001, 19195561002):
+        opt_out(submit, number)
+    with pytest.raises(ListRejected, match="none of 5 rows"):
+        submit(order())
+    assert not submit(order(numbers(5))).existing
 
 
 # -- once for each id ----------------------------------------------------------
