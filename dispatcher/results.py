@@ -96,8 +96,9 @@ class RecipientResult:
         campaign: The campaign's id.
         group: The number of the group they are in.
         number: Their number, E.164.
-        state: The group's state.
-        message_id: The group's message id.
+        state: The group's state; `cancelled` for one who was left out of its last
+            send, having opted out after the list was loaded.
+        message_id: The message id of the group, if they were in it.
         delivery: How far it got once the group is accepted: awaiting, sending, sent,
             delivered, failed or unconfirmed; else None, and for one left out.
         error_code: Why it failed, in the provider's codes; None if it did not, or
@@ -303,19 +304,34 @@ def by_group(
 def by_recipient(
     ledger: Ledger, row: CampaignRow, state: GroupState | None = None
 ) -> Iterator[RecipientResult]:
-    """One result a recipient, in order, streamed."""
+    """One result a recipient, in order, streamed.
+
+    A state asked for is the recipient's: their group's, unless they were left out.
+    """
     for group in ledger.groups(row):
-        if state in (None, group.record.state):
-            yield from _recipients(row.id, group)
+        if state is None or _may_hold(group, state):
+            for recipient in _recipients(row.id, group):
+                if state is None or recipient.state == state.word:
+                    yield recipient
+
+
+def _may_hold(group: GroupRow, state: GroupState) -> bool:
+    """Whether somebody in the group may be in the state."""
+    left_out = state == GroupState.CANCELLED and bool(group.record.dropped)
+    return group.record.state == state or left_out
 
 
 def _recipients(id_: str, group: GroupRow) -> Iterator[RecipientResult]:
     told = dict(group.expected())
+    dropped = set(group.dropped)
+    state, message_id = group.record.state, _message_id(group.record)
     for member in group.members:
         delivery = told.get(member)
+        left_out = member in dropped and not delivery
         yield RecipientResult(
             *(id_, group.group, e164(member)),
-            *(group.record.state.word, _message_id(group.record)),
+            state=(GroupState.CANCELLED if left_out else state).word,
+            message_id=None if left_out else message_id,
             delivery=delivery.state.word if delivery else None,
             error_code=(delivery.code or None) if delivery else None,
         )

@@ -57,6 +57,7 @@ _CODES: Final = (
     ("worker fault", "a worker failed on it"),
     ("expired", "its time had passed"),
     ("by hand", "the campaign was cancelled"),
+    ("opted out", "everybody in it has opted out since the list was loaded"),
 )
 
 #: Beginnings of the reasons of a pause, and what to do about them.

@@ -129,8 +129,33 @@ def test_dropped_members() -> None:
     (result,) = by_group(stored, row())
     assert result.as_row()["dropped"] == ["+19195551213"]
     assert len(result.as_row()["to"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "tail", "delivery"), [(S.ACCEPTED, "m1", "awaiting"), (S.RETRY, "", None)]
+)
+def test_a_dropped_recipient(
+    state: GroupState, tail: str, delivery: str | None
+) -> None:
+    """Got nothing and will get nothing, whatever becomes of the others."""
+    stored = shelf(record(state, tail, dropped=0b10))
     ann, bob = by_recipient(stored, row())
-    assert (ann.delivery, bob.delivery) == ("awaiting", None)
+    assert (ann.state, ann.message_id) == (state.word, tail or None)
+    assert ann.delivery == delivery
+    assert (bob.state, bob.message_id, bob.delivery) == ("cancelled", None, None)
+
+
+def test_filter_of_recipients() -> None:
+    """By the recipient's own state."""
+    stored = shelf(record(S.ACCEPTED, "m1", dropped=0b10), record(S.CANCELLED))
+    accepted = list(by_recipient(stored, row(), S.ACCEPTED))
+    assert [(r.group, r.number) for r in accepted] == [(0, f"+{ANN}")]
+    cancelled = by_recipient(stored, row(), S.CANCELLED)
+    assert [(r.group, r.number) for r in cancelled] == [
+        (0, f"+{BOB}"),
+        (1, f"+{ANN}"),
+        (1, f"+{BOB}"),
+    ]
 
 
 def test_recipient_rows() -> None:
