@@ -17,7 +17,6 @@ from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import InvalidInput, LedgerError, Refused
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
-from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
 from dispatcher.ledger.states import CampaignState, GroupState
@@ -374,7 +373,7 @@ class Run:
         items = [
             Settlement(
                 *(self.id, g.group, g.record.serial, verdict),
-                lock=member_lock(row.sender, g.members),
+                lock=g.lock(row.sender),
                 detail=detail or g.record.tail,
             )
             for g in groups

@@ -177,9 +177,17 @@ class Bench:
         cost: int = SIZE,
         lock: bytes | None = None,
         spent: int = -1,
+        dropped: int = 0,
     ) -> int:
         """The gate's answer to one group."""
-        item = ticket(group, serial, id_=id_, cost=cost, lock=lock, spent=spent)
+        item = ticket(
+            *(group, serial),
+            id_=id_,
+            cost=cost,
+            lock=lock,
+            spent=spent,
+            dropped=dropped,
+        )
         return self.gates([item], token=token, rates=rates)[0]
 
     def gates(
@@ -404,7 +412,9 @@ def ticket(
     cost: int = SIZE,
     lock: bytes | None = None,
     spent: int = -1,
+    dropped: int = 0,
 ) -> GateItem:
     """What the gate is asked for one group."""
     lock = lock_of(group, id_) if lock is None else lock
-    return GateItem(id_, group, serial, cost, lock, spent)
+    members = members_of(group)
+    return GateItem(id_, group, serial, cost, lock, members, dropped, spent)

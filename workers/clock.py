@@ -18,7 +18,6 @@ from celery import Celery
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
-from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.deliveries import sweep
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.states import GroupState
@@ -113,7 +112,7 @@ class Clock(threading.Thread):
         campaign = self._ledger.campaign(id_)
         row = self._ledger.group(campaign, group)
         if row.record.state == GroupState.UNKNOWN:
-            lock = member_lock(campaign.sender, row.members)
+            lock = row.lock(campaign.sender)
             held = Settlement(id_, group, row.record.serial, Verdict.HOLD, lock)
             self._ledger.run(calls.settle("", [held]))
             log.warning("group.grace_ended", campaign=id_, group=group)

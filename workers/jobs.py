@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -24,7 +24,7 @@ from dispatcher.coalesce import Coalescer
 from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
-from dispatcher.ledger.codec import Members, member_lock
+from dispatcher.ledger.codec import Members, keep, member_lock
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
@@ -172,7 +172,10 @@ class Job:
     """One claimed group on its way.
 
     Attributes:
+        members: Everybody in the group, also who is left out.
         serial: The last serial that passed the gate.
+        dropped: Bit mask of members left out of that send.
+        leaving_out: The same for the next: who has opted out since is in it, too.
         attempts: Sends that counted as an attempt, recorded in the ledger.
         unsent: Attempts that serial cost (0 or 1), once it is proven unsent and
             that is not in the ledger yet; None before.
@@ -185,6 +188,17 @@ class Job:
     serial: int
     attempts: int
     unsent: int | None = None
+    dropped: int = 0
+    leaving_out: int = 0
+
+    @classmethod
+    def of(
+        cls, claimed: Claimed, lease: Lease, campaign: Campaign, members: Members
+    ) -> Self:
+        """A job as it begins."""
+        job = cls(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
+        job.dropped = job.leaving_out = claimed.dropped
+        return job
 
     @property
     def gated(self) -> bool:
@@ -203,8 +217,8 @@ class Job:
 
     @property
     def to(self) -> tuple[str, ...]:
-        """The members as the provider wants them."""
-        return tuple(map(e164, self.members))
+        """Whom the next send is for, as the provider wants them."""
+        return tuple(map(e164, keep(self.members, self.leaving_out)))
 
     @property
     def tag(self) -> str:
@@ -215,27 +229,44 @@ class Job:
 
     @property
     def lock(self) -> bytes:
-        """Name of the lock on (sender, members)."""
-        return member_lock(self.campaign.sender, self.members)
+        """Name of the lock that the last send holds: on the sender and its people."""
+        return self._lock(self.dropped)
+
+    @property
+    def next_lock(self) -> bytes:
+        """Name of the lock that the next send asks for."""
+        return self._lock(self.leaving_out)
+
+    def _lock(self, dropped: int) -> bytes:
+        return member_lock(self.campaign.sender, keep(self.members, dropped))
 
     @property
     def cost(self) -> int:
-        """Units."""
-        campaign = self.campaign
-        return units(len(self.members), campaign.text, bool(campaign.media))
+        """Units of the next send."""
+        campaign, size = self.campaign, len(keep(self.members, self.leaving_out))
+        return units(size, campaign.text, bool(campaign.media))
 
     def ticket(self) -> GateItem:
         """What the gate is asked."""
         spent = -1 if self.unsent is None else self.unsent
         return GateItem(
-            *(self.id, self.group, self.serial + 1, self.cost, self.lock, spent)
+            *(self.id, self.group, self.serial + 1, self.cost, self.next_lock),
+            members=self.members,
+            dropped=self.leaving_out,
+            spent=spent,
         )
+
+    def leave_out(self, mask: int) -> bool:
+        """Leave members out of the next send; whether anybody else is left."""
+        self.leaving_out |= mask
+        return bool(self.to)
 
     def passed(self) -> None:
         """The gate let it through: a new serial, the one before is in the ledger."""
         self.serial += 1
         self.attempts += self.unsent or 0
         self.unsent = None
+        self.dropped = self.leaving_out
 
 
 async def job_of(claimed: Claimed, lease: Lease, shelf: Shelf) -> Job:
@@ -246,4 +277,4 @@ async def job_of(claimed: Claimed, lease: Lease, shelf: Shelf) -> Job:
     """
     members = await shelf.members(claimed.load, claimed.group)
     campaign = await shelf.campaign(claimed.id, claimed.load)
-    return Job(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
+    return Job.of(claimed, lease, campaign, members)

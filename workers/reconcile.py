@@ -20,7 +20,7 @@ from structlog.contextvars import bound_contextvars
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
-from dispatcher.ledger.codec import Members, chunk_of, member_lock
+from dispatcher.ledger.codec import Members, chunk_of, keep, member_lock
 from dispatcher.ledger.doubts import Doubt, due_doubts
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.settings import Settings
@@ -284,7 +284,7 @@ class Reconciler:
 
 
 def _case(doubt: Doubt, members: Members) -> Case:
-    to = (m for i, m in enumerate(members) if not doubt.dropped >> i & 1)
+    to = keep(members, doubt.dropped)
     gated_at = doubt.gated_at / 1000
     since = gated_at if doubt.unknown_at is None else doubt.unknown_at / 1000
     return Case(frozenset(to), gated_at, since)
@@ -292,7 +292,7 @@ def _case(doubt: Doubt, members: Members) -> Case:
 
 def _verdict(doubt: Doubt, members: Members, decision: Decision) -> Settlement | None:
     """What to record. Policy speaks of open groups only, proof of any."""
-    lock = member_lock(doubt.sender, members)
+    lock = member_lock(doubt.sender, keep(members, doubt.dropped))
     settlement = Settlement(doubt.id, doubt.group, doubt.serial, Verdict.HOLD, lock)
     match decision:
         case Proof(message_id):

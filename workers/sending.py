@@ -1,7 +1,7 @@
 """The function that runs one job: gate, write, outcome, for one claimed group.
 
-    run -> _send -> _try_once -> _pass_gate       the way out
-        -> _conclude | _hand_back | _abandon      the way back, to _settle
+    run -> _send -> _try_once -> _write -> _pass_gate   the way out
+        -> _conclude | _hand_back | _cancel | _abandon      the way back, to _settle
 
 Each step owns one decision. Nothing here claims, counts slots or knows Celery.
 Whether the provider took a message is judged in outcomes.py; what follows from
@@ -10,6 +10,8 @@ that in retry.py.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any, Final, Protocol
@@ -19,7 +21,7 @@ from structlog.contextvars import bound_contextvars
 
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
-from dispatcher.ledger.calls import Refusal, Settlement, Verdict
+from dispatcher.ledger.calls import Refusal, Settlement, Verdict, left_out
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
@@ -53,6 +55,9 @@ UNCERTAIN_DELAY_MS: Final = 1000
 #: A group on which our own code failed comes back after this long.
 CRASH_DELAY_MS: Final = 30_000
 
+#: Why a group is cancelled all of whose members opted out after loading.
+NOBODY_LEFT: Final = "opted out"
+
 #: Outcomes that say nothing about whether the provider can be reached.
 _NO_ANSWER: Final = (Kind.NOT_WRITTEN, Kind.UNKNOWN)
 
@@ -74,6 +79,14 @@ class NotAdmitted(Exception):
         if self.answer is None:
             return UNCERTAIN_DELAY_MS
         return LOCKED_DELAY_MS if self.answer == Refusal.LOCKED else max(0, self.answer)
+
+
+class OptedOut(Exception):
+    """Members have opted out: the message is to be made anew, without them."""
+
+
+class Deserted(Exception):
+    """All members have opted out: there is nobody to write to."""
 
 
 class Surroundings(Protocol):
@@ -132,6 +145,8 @@ class Sender:
                 outcome = await self._send(job)
             except NotAdmitted as refusal:
                 return await self._hand_back(job, refusal)
+            except Deserted:
+                return await self._cancel(job)
             except Exception:
                 log.exception("send.crashed", serial=job.serial)
                 return await self._abandon(job)
@@ -151,18 +166,27 @@ class Sender:
         async def before_write() -> float:
             return await self._pass_gate(job)
 
-        outcome = await self._client.send(self._message(job), before_write)
+        outcome = await self._write(job, before_write)
         if job.serial > before and outcome.kind.sent == "no":
             job.unsent = int(outcome.kind.counts_as_attempt)
         if outcome.kind not in _NO_ANSWER:
             await self._around.reachable(reached=outcome.kind is not Kind.UNREACHABLE)
         return outcome
 
+    async def _write(
+        self, job: Job, before_write: Callable[[], Awaitable[float]]
+    ) -> Outcome:
+        """One write; when somebody has opted out, of a message made anew."""
+        while True:
+            with suppress(OptedOut):
+                return await self._client.send(self._message(job), before_write)
+
     async def _pass_gate(self, job: Job) -> float:
         """Wait for permission; returns until when it holds.
 
         Raises:
             NotAdmitted: Not now, or not at all.
+            OptedOut, Deserted: Not to these people.
         """
         while not self._around.stopping:
             try:
@@ -173,6 +197,8 @@ class Sender:
                 job.passed()
                 self._around.admitted(job)
                 return passed.asked_at + PERMIT_S
+            if mask := left_out(passed.answer):
+                raise OptedOut if job.leave_out(mask) else Deserted
             if not 0 < passed.answer <= PATIENCE_MS:
                 raise NotAdmitted(passed.answer)
             await self._around.pause(passed.answer / 1000)
@@ -258,7 +284,13 @@ class Sender:
             return await _settle(job, back)
         # The call may have run: then what it began ends here, in the same script.
         begun = _back(job, job.serial + 1, refusal.delay_ms)
-        return await _settle(job, begun, back)
+        return await _settle(job, replace(begun, lock=job.next_lock), back)
+
+    async def _cancel(self, job: Job) -> str:
+        """Nobody is left. What was gated before has its serial settled first."""
+        if job.unsent is not None:
+            return await _settle(job, _later(job, 0, NOBODY_LEFT))
+        return await _settle(job, _now(job, Verdict.CANCEL, NOBODY_LEFT))
 
     async def _abandon(self, job: Job) -> str:
         """A fault of ours: whatever may have been written is unknown."""

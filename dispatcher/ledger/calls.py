@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Literal
 
+from dispatcher.ledger.codec import Members, pack_number
 from dispatcher.ledger.scripts import Argument, Call
 
 #: A claim nobody renews for this long is taken back. Longer than the HTTP
@@ -36,7 +37,12 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One group reserved for this worker child."""
+    """One group reserved for this worker child.
+
+    Attributes:
+        serial: Its last serial.
+        dropped: Bit mask of members left out of that; they stay out.
+    """
 
     id: str
     load: str
@@ -44,6 +50,7 @@ class Claimed:
     serial: int
     attempts: int
     crashes: int
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,20 @@ class Refusal(IntEnum):
     CANARY = -4
 
 
+#: Answers of the gate from here on down hold a mask of members.
+_LEAVE_OUT: Final = -1024
+
+
+def left_out(answer: int) -> int:
+    """Whom to leave out before the gate is asked again.
+
+    Returns:
+        The bit mask of all members who have opted out, earlier ones included; 0 if
+        the gate's answer is another.
+    """
+    return max(0, _LEAVE_OUT - answer)
+
+
 @dataclass(frozen=True, slots=True)
 class GateItem:
     """One group before the gate.
@@ -78,7 +99,9 @@ class GateItem:
     Attributes:
         serial: The new serial it asks for.
         cost: Units.
-        lock: `codec.member_lock` of sender and members.
+        lock: `codec.member_lock` of sender and the members written to.
+        members: Everybody in the group.
+        dropped: Bit mask of members who are left out.
         spent: -1 for a group fresh from a claim. For a quick second try: the
             attempts (0 or 1) that the serial before it, proven unsent, cost.
     """
@@ -88,6 +111,8 @@ class GateItem:
     serial: int
     cost: int
     lock: bytes
+    members: Members = field(repr=False)
+    dropped: int = 0
     spent: int = -1
 
 
@@ -98,6 +123,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     RETRY = "retry"
     BACK = "back"
+    CANCEL = "cancel"
     UNKNOWN = "unknown"
     HOLD = "hold"
     ASK = "ask"
@@ -144,19 +170,24 @@ def claim(token: str, want: int, rates: Rates, *, idle: bool) -> Call[ClaimReply
 def _read_claim(reply: list[Any]) -> ClaimReply:
     wait, alone, *rest = reply
     groups = [
-        Claimed(rest[at].decode(), rest[at + 1].decode(), *rest[at + 2 : at + 6])
-        for at in range(0, len(rest), 6)
+        Claimed(rest[at].decode(), rest[at + 1].decode(), *rest[at + 2 : at + 7])
+        for at in range(0, len(rest), 7)
     ]
     return ClaimReply(groups, None if wait < 0 else wait, alone=bool(alone))
 
 
 def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[list[int]]:
-    """Ask for permission to write, now. 0: go; n: wait n ms; else a `Refusal`."""
+    """Ask for permission to write, now.
+
+    Each is answered with 0: go; n: wait n ms; a `Refusal`; or members to leave out
+    first (`left_out`).
+    """
     arguments: list[Argument] = [token, *rates.arguments()]
     for item in items:
         arguments += (
             *(item.id, item.group, item.serial),
             *(item.cost, item.lock, item.spent),
+            *(b"".join(map(pack_number, item.members)), item.dropped),
         )
     return Call("gate", arguments, list)
 

@@ -148,6 +148,13 @@ def member_lock(sender: str, members: Members) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 
+def keep(members: Members, dropped: int) -> Members:
+    """The members without those that a bit mask drops."""
+    if not dropped:
+        return members
+    return tuple(m for i, m in enumerate(members) if not dropped >> i & 1)
+
+
 def chunk_of(group: int) -> tuple[int, int]:
     """The chunk a group is in and its place there."""
     return divmod(group, CHUNK_GROUPS)

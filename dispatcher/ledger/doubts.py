@@ -29,7 +29,7 @@ class Doubt:
         serial: The write's.
         gated_at: When it was let through the gate.
         newest: The group's last serial.
-        dropped: Bit mask of members left out of the last send.
+        dropped: Bit mask of members left out of this write.
         unknown_at: When the group became unknown; None if it is not so now.
     """
 

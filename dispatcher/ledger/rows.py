@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.codes import Action
-from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record
+from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record, keep, member_lock
 from dispatcher.ledger.delivery import Delivery, unpack_deliveries
 from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
 
@@ -153,8 +153,16 @@ class GroupRow:
     @property
     def dropped(self) -> Members:
         """Members left out of the last send."""
-        mask = self.record.dropped
-        return tuple(m for i, m in enumerate(self.members) if mask >> i & 1)
+        return keep(self.members, ~self.record.dropped)
+
+    @property
+    def sent_to(self) -> Members:
+        """All others: whom the last send was for."""
+        return keep(self.members, self.record.dropped)
+
+    def lock(self, sender: str) -> bytes:
+        """The name of the lock that its last send holds, or would hold."""
+        return member_lock(sender, self.sent_to)
 
     def expected(self) -> Iterator[tuple[int, Delivery]]:
         """Members that it went to, as far as is known; nobody before it was accepted.

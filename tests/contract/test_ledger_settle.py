@@ -33,6 +33,7 @@ TABLE: dict[str, dict[str, str]] = {
     "failed": {"sending": "failed", "unknown": "failed", "held": "failed"},
     "retry": {"sending": "retry", "unknown": "retry", "held": "retry"},
     "back": {"claimed": "pending", "sending": "retry"},
+    "cancel": {"claimed": "cancelled"},
     "unknown": {"sending": "unknown"},
     "hold": {"unknown": "held"},
     "ask": {"failed": "retry", "held": "retry"},
@@ -93,9 +94,9 @@ def test_verdict(bench: Bench, state: str, verdict: str) -> None:
 @pytest.mark.parametrize("verdict", TABLE)
 @pytest.mark.parametrize("state", ["sending", "unknown", "held", "failed", "claimed"])
 def test_another_token(bench: Bench, state: str, verdict: str) -> None:
-    """An answer is true whoever brings it; only `back` needs the token."""
+    """An answer is true whoever brings it; what ends a claim needs its token."""
     serial = into(bench, state)
-    after = None if verdict == "back" else TABLE[verdict].get(state)
+    after = None if verdict in ("back", "cancel") else TABLE[verdict].get(state)
     serial = max(serial, 1) if verdict == "accepted" else serial
     answer = bench.settle(verdict, 0, serial, "late", token="T2")
     assert (answer, bench.state()) == (int(after is not None), after or state)
@@ -110,12 +111,12 @@ AGAIN: dict[str, list[str]] = {
     "failed": ["gate", "failed"],
     "retry": ["gate", "retry"],
 }
-#: All but proof; and `back` of a claim means the claim, whatever the serial.
+#: All but proof; and what ends a claim means the claim, whose serial is an old one.
 STALE = [
     (verdict, state)
     for verdict in sorted(set(TABLE) - {"accepted"})
     for state in AGAIN
-    if (verdict, state) != ("back", "claimed")
+    if (verdict, state) not in {("back", "claimed"), ("cancel", "claimed")}
 ]
 
 

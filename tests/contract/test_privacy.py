@@ -92,7 +92,7 @@ def settings() -> Settings:
 
 def job() -> Job:
     lease = Lease(FakeLedger(), Rates())
-    return Job(claimed(), lease, CAMPAIGN, MEMBERS, 0, 0)
+    return Job.of(claimed(), lease, CAMPAIGN, MEMBERS)
 
 
 def order() -> Order:

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.campaign import Campaign
 from dispatcher.errors import LedgerCorrupt, LedgerError, LedgerUnreachable
 from dispatcher.ledger.calls import GateItem, Rates, Settlement, Verdict
-from dispatcher.ledger.codec import CHUNK_GROUPS, Members
+from dispatcher.ledger.codec import CHUNK_GROUPS, Members, member_lock
 from tests.unit.worker_fakes import (
     AWAY,
     MEMBERS,
@@ -41,7 +41,7 @@ def ask(group: int, verdict: Verdict = Verdict.ACCEPTED) -> tuple[Settlement, ..
 
 
 def item(group: int) -> GateItem:
-    return GateItem("c1", group, 1, 10, b"lock")
+    return GateItem("c1", group, 1, 10, b"lock", MEMBERS)
 
 
 # -- until Redis takes it --------------------------------------------------------
@@ -295,16 +295,16 @@ def test_one_bad_verdict_does_not_cost_the_others() -> None:
 def job(**more: object) -> Job:
     campaign = Campaign(sender=SENDER, text=TEXT, **more)
     given = claimed(12, serial=4, attempts=1)
-    return Job(given, Lease(FakeLedger(), Rates()), campaign, MEMBERS, 4, 1)
+    return Job.of(given, Lease(FakeLedger(), Rates()), campaign, MEMBERS)
 
 
 def test_tickets() -> None:
     """A fresh one spends nothing; a second try tells what the first one cost."""
     one = job()
-    assert one.ticket() == GateItem("c1", 12, 5, 2, one.lock, -1)
+    assert one.ticket() == GateItem("c1", 12, 5, 2, one.lock, MEMBERS)
     one.passed()
     one.unsent = 1
-    assert one.ticket() == GateItem("c1", 12, 6, 2, one.lock, 1)
+    assert one.ticket() == GateItem("c1", 12, 6, 2, one.lock, MEMBERS, spent=1)
     one.passed()
     assert (one.serial, one.attempts) == (6, 2)
     assert one.ticket().spent == -1
@@ -315,6 +315,41 @@ def test_the_cost_of_one_recipient_is_segments() -> None:
     one = job()
     one.members, one.campaign = MEMBERS[:1], Campaign(sender=SENDER, text="x" * 161)
     assert one.ticket().cost == 2
+
+
+def test_leaving_members_out() -> None:
+    """The next send is to the others: its lock and cost, while the last keeps its."""
+    one = job()
+    before = one.lock
+    assert one.leave_out(0b01)
+    assert one.to == ("+19195551202",)
+    ticket = one.ticket()
+    assert (ticket.members, ticket.dropped, ticket.cost) == (MEMBERS, 0b01, 1)
+    assert ticket.lock == member_lock(SENDER, MEMBERS[1:])
+    assert one.lock == before
+    one.passed()
+    assert one.lock == ticket.lock
+    assert not one.leave_out(0b10)
+
+
+def test_one_who_is_left_gets_an_sms() -> None:
+    """A group of two that became one pays for segments."""
+    one = job()
+    one.campaign = Campaign(sender=SENDER, text="x" * 161)
+    assert one.ticket().cost == 2
+    one.leave_out(0b10)
+    assert one.ticket().cost == 2
+    one.campaign = Campaign(sender=SENDER, text="x" * 307)
+    assert one.ticket().cost == 3
+
+
+def test_the_left_out_stay_left_out() -> None:
+    """A job begins with whoever was left out of the group's last send."""
+    given = claimed(12, serial=4, dropped=0b01)
+    lease = Lease(FakeLedger(), Rates())
+    one = Job.of(given, lease, Campaign(sender=SENDER, text=TEXT), MEMBERS)
+    assert one.to == ("+19195551202",)
+    assert one.lock == one.ticket().lock == member_lock(SENDER, MEMBERS[1:])
 
 
 def test_the_lock_ignores_the_order_of_members() -> None:

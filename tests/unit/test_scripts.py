@@ -37,9 +37,16 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 1]),
     (
         calls.gate(
-            "T", RATES, [GateItem("c", 7, 2, 10, b"L"), GateItem("d", 0, 1, 1, b"M", 1)]
+            *("T", RATES),
+            [
+                GateItem("c", 7, 2, 10, b"L", (8, 8)),
+                GateItem("d", 0, 1, 1, b"M", (8,), dropped=1, spent=1),
+            ],
         ),
-        ["T", 0.5, "", "c", 7, 2, 10, b"L", -1, "d", 0, 1, 1, b"M", 1],
+        [
+            *("T", 0.5, "", "c", 7, 2, 10, b"L", -1, EIGHT + EIGHT, 0),
+            *("d", 0, 1, 1, b"M", 1, EIGHT, 1),
+        ],
     ),
     (
         calls.settle(
@@ -145,6 +152,16 @@ def test_refusals() -> None:
     assert named == {refusal.name: refusal.value for refusal in Refusal}
 
 
+@pytest.mark.parametrize("mask", [1, 0b1000000001, 0xFFFF])
+def test_left_out(mask: int) -> None:
+    """A mask travels in the gate's answer; no other answer is taken for one."""
+    match = re.search(r"local LEAVE_OUT = (-\d+)\n", text("gate"))
+    assert match
+    assert calls.left_out(int(match[1]) - mask) == mask
+    for other in (0, 1, 86_400_000, *Refusal):
+        assert calls.left_out(other) == 0
+
+
 def test_verdicts() -> None:
     """Every verdict has its function in settle.lua, and there is no other."""
     functions = re.findall(r"function verdicts\.(\w+)", text("settle"))
@@ -178,9 +195,9 @@ def test_states(name: str) -> None:
 def test_replies() -> None:
     """The raw replies read as values."""
     claim = calls.claim("T", 1, RATES, idle=True).read
-    reply = claim([0, 0, b"c", b"ab12", 7, 1, 2, 0, b"d", b"cd34", 0, 0, 0, 3])
+    reply = claim([0, 0, b"c", b"ab12", 7, 1, 2, 0, 5, b"d", b"cd34", 0, 0, 0, 3, 0])
     assert reply.groups == [
-        Claimed("c", "ab12", 7, serial=1, attempts=2, crashes=0),
+        Claimed("c", "ab12", 7, serial=1, attempts=2, crashes=0, dropped=5),
         Claimed("d", "cd34", 0, serial=0, attempts=0, crashes=3),
     ]
     assert (reply.wait_ms, reply.alone) == (0, False)

@@ -112,7 +112,7 @@ def send(
 
     async def go() -> Sent:
         lease = Lease(ledger, Rates())
-        job = Job(given, lease, campaign, MEMBERS, given.serial, given.attempts)
+        job = Job.of(given, lease, campaign, MEMBERS)
         sender = Sender(provider, ledger, around, "app-1", Calm())
         word = await sender.run(job)
         return Sent(word, ledger.told, ledger, provider, around, job, logs, now())
@@ -419,6 +419,71 @@ def test_the_permit_runs_from_the_question(monkeypatch: pytest.MonkeyPatch) -> N
     assert PERMIT_S == 0.25
 
 
+# -- opt-outs ------------------------------------------------------------------
+
+
+def leave_out(mask: int) -> list[int]:
+    """The gate's answer that asks for it."""
+    return [-1024 - mask]
+
+
+def test_somebody_has_opted_out() -> None:
+    """The gate is asked again, and the message written, without them."""
+    sent = send(ledger=FakeLedger(gate=[leave_out(0b01), [0]]))
+    assert [message.to for message in sent.provider.sent] == [("+19195551202",)]
+    first, second = sent.ledger.gated()
+    assert (first.serial, first.dropped, first.cost) == (1, 0, 2)
+    assert (second.serial, second.dropped, second.cost) == (1, 0b01, 1)
+    (verdict_,) = sent.ledger.settled()
+    assert verdict_.lock == second.lock == member_lock(SENDER, MEMBERS[1:])
+    assert sent.word == "accepted"
+
+
+def test_one_after_the_other_opts_out() -> None:
+    """Until nobody is left: then the group is cancelled, and says why."""
+    sent = send(ledger=FakeLedger(gate=[leave_out(0b10), leave_out(0b11)]))
+    cancelled = verdict(Verdict.CANCEL, 0, detail="opted out")
+    assert sent.told == [("gate", 1, -1), ("gate", 1, -1), cancelled]
+    assert sent.provider.sent == []
+    assert sent.word == "cancel"
+
+
+def test_an_opt_out_before_the_second_try() -> None:
+    """The second write is to those who are left; the first keeps its lock."""
+    sent = send(ERROR, UNKNOWN, ledger=FakeLedger(gate=[[0], leave_out(0b01), [0]]))
+    assert [len(message.to) for message in sent.provider.sent] == [2, 1]
+    assert sent.gates == [(1, -1), (2, 1), (2, 1)]
+    assert sent.verdicts == [verdict(PARKED, 2, detail="timeout")]
+
+
+def test_everybody_opts_out_before_the_second_try() -> None:
+    """The serial that is proven unsent is settled; the next claim finds nobody."""
+    sent = send(ERROR, ledger=FakeLedger(gate=[[0], leave_out(0b11)]))
+    assert sent.verdicts == [verdict(RETRY, 1, detail="opted out", spent=1)]
+    assert sent.ledger.settled()[0].lock == member_lock(SENDER, MEMBERS)
+
+
+def test_a_refusal_after_an_opt_out() -> None:
+    """A lock that was only asked for is not freed: another may hold it."""
+    sent = send(ERROR, ledger=FakeLedger(gate=[[0], leave_out(0b01), [5000]]))
+    assert sent.verdicts == [verdict(RETRY, 1, delay=5000, spent=1)]
+    assert sent.ledger.settled()[0].lock == member_lock(SENDER, MEMBERS)
+
+
+def test_an_uncertain_gate_after_an_opt_out() -> None:
+    """What may have begun holds the lock of those who are left."""
+    sent = send(ERROR, ledger=FakeLedger(gate=[[0], leave_out(0b01), AWAY]))
+    began, else_ = sent.ledger.settled()
+    assert began.lock == member_lock(SENDER, MEMBERS[1:])
+    assert else_.lock == member_lock(SENDER, MEMBERS)
+
+
+def test_whom_an_earlier_send_left_out() -> None:
+    """They stay left out."""
+    sent = send(of=claimed(serial=3, dropped=0b10))
+    assert [message.to for message in sent.provider.sent] == [("+19195551201",)]
+
+
 # -- the message ---------------------------------------------------------------
 
 
@@ -512,7 +577,7 @@ def test_a_failed_side_call_costs_no_outcome(
         lease = Lease(ledger, Rates())
         campaign = Campaign(sender=SENDER, text=TEXT)
         for group in (0, 1):
-            await sender.run(Job(claimed(group), lease, campaign, MEMBERS, 0, 0))
+            await sender.run(Job.of(claimed(group), lease, campaign, MEMBERS))
 
     with capture_logs():
         run(go())
@@ -539,7 +604,7 @@ def test_an_accepted_send_lifts_the_pause_once() -> None:
         campaign = Campaign(sender=SENDER, text=TEXT)
         for group in range(3):
             lease = Lease(ledger, Rates())
-            await sender.run(Job(claimed(group), lease, campaign, MEMBERS, 0, 0))
+            await sender.run(Job.of(claimed(group), lease, campaign, MEMBERS))
 
     run(go())
     words = [told[0] for told in ledger.told if told[0] != "gate"]
@@ -556,7 +621,7 @@ def test_an_outcome_that_cannot_be_recorded_is_told() -> None:
             campaign = Campaign(sender=SENDER, text=TEXT)
             sender = Sender(FakeProvider(), ledger, Around(), None, Calm())
             with pytest.raises(LedgerCorrupt):
-                await sender.run(Job(claimed(5), lease, campaign, MEMBERS, 0, 0))
+                await sender.run(Job.of(claimed(5), lease, campaign, MEMBERS))
 
         run(go())
     (line,) = [line for line in logs if line["event"] == "outcome.not_recorded"]

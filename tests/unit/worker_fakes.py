@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from dispatcher.campaign import Campaign
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger.calls import Claimed, GateItem, Settlement, Verdict
-from dispatcher.ledger.codec import CHUNK_GROUPS, Members
+from dispatcher.ledger.codec import CHUNK_GROUPS, Members, unpack_number
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
@@ -108,7 +108,14 @@ _DEFAULTS: Final[dict[str, Reply]] = {
 def gate_items(arguments: Sequence[Any]) -> list[GateItem]:
     """What a gate call asked."""
     parts = arguments[3:]
-    return [GateItem(*parts[at : at + 6]) for at in range(0, len(parts), 6)]
+    return [_gate_item(*parts[at : at + 8]) for at in range(0, len(parts), 8)]
+
+
+def _gate_item(*parts: Any) -> GateItem:  # noqa: ANN401 - as the call passes them
+    id_, group, serial, cost, lock, spent, packed, dropped = parts
+    numbers = [packed[at : at + 8] for at in range(0, len(packed), 8)]
+    members = tuple(map(unpack_number, numbers))
+    return GateItem(id_, group, serial, cost, lock, members, dropped, spent)
 
 
 def settlements(arguments: Sequence[Any]) -> list[Settlement]:
@@ -122,14 +129,14 @@ def claim_reply(*groups: Claimed, wait_ms: int = -1, alone: bool = False) -> lis
     raw: list[Any] = [0 if groups else wait_ms, int(alone)]
     for group in groups:
         raw += (group.id.encode(), group.load.encode(), group.group)
-        raw += (group.serial, group.attempts, group.crashes)
+        raw += (group.serial, group.attempts, group.crashes, group.dropped)
     return raw
 
 
 def claimed(group: int = 0, *, id_: str = "c1", serial: int = 0, crashes: int = 0,
-            attempts: int = 0) -> Claimed:  # fmt: skip
+            attempts: int = 0, dropped: int = 0) -> Claimed:  # fmt: skip
     """A group as a claim reserves it."""
-    return Claimed(id_, "nonce", group, serial, attempts, crashes)
+    return Claimed(id_, "nonce", group, serial, attempts, crashes, dropped)
 
 
 class FakeLedger(AsyncLedger):

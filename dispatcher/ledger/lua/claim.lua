@@ -2,7 +2,8 @@
 -- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate ("" = none),
 --       idle ("1" when the child holds nothing)
 -- returns: wait_ms (-1: nothing will be due by itself), alone (1: a suspect waits
---          for an idle child), then id, load, group, serial, attempts, crashes ...
+--          for an idle child), then id, load, group, serial, attempts, crashes,
+--          dropped (mask) ...
 -- It only reserves: nothing is charged and nothing may be sent yet.
 local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -118,7 +119,8 @@ local function take(campaign, list, most)
     move(campaign, group, r, 'claim')
     r.tail = token
     members[#members + 1] = campaign.id .. '|' .. group
-    local row = { campaign.id, campaign.load, group, r.serial, r.attempts, r.crashes }
+    local row = { campaign.id, campaign.load, group, r.serial, r.attempts, r.crashes,
+                  r.dropped }
     for _, value in ipairs(row) do out[#out + 1] = value end
   end
   taken = taken + #picked

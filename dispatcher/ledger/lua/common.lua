@@ -88,6 +88,14 @@ local function record(campaign, group)
   return campaign.records[group]
 end
 
+-- The members left out of one send of a group, as a mask. Once left out they stay so:
+-- if nobody is now, nobody was before.
+local function dropped_at(campaign, group, r, serial)
+  if r.dropped == 0 then return 0 end
+  local name = string.format('%d:%d', group, serial)
+  return tonumber(redis.call('HGET', key('masks', campaign.load), name) or 0)
+end
+
 -- In a cancelled campaign what waits counts as cancelled, touched or not:
 -- cancelling is one write, however long the list.
 local function standing(campaign, r)

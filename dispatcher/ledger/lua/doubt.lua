@@ -71,7 +71,8 @@ for _, name in ipairs(due) do
     local unknown_at = redis.call('ZSCORE', KEY.unknown, id .. '|' .. number)
     for _, value in ipairs({
       name, id, campaign.load, campaign.sender, group, tonumber(serial),
-      tonumber(gated_at), r.serial, r.dropped, tonumber(unknown_at or -1),
+      tonumber(gated_at), r.serial, dropped_at(campaign, group, r, serial),
+      tonumber(unknown_at or -1),
     }) do reply[#reply + 1] = value end
   end
 end

@@ -3,14 +3,18 @@
 -- this returns (appendfsync always).
 -- ARGV: now, token, account_rate, sender_rate ("" = none), then for each group:
 --       id, group, serial (the new one), cost (units), lock, spent (attempts that
---       the proven-unsent serial before it cost; only for a quick second try)
+--       the proven-unsent serial before it cost; only for a quick second try),
+--       members (8 bytes each), dropped (mask of those left out of this send)
 -- returns for each group: 0 go | n > 0 wait n ms | -1 lost | -2 not running |
---          -3 locked by another message to the same people | -4 canary is full
+--          -3 locked by another message to the same people | -4 canary is full |
+--          -(1024 + mask) leave these out first: they have opted out (calls.left_out)
 -- A repeated call with the same serial answers -1: it never lets through twice.
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 6
+local FIRST, STRIDE = 5, 8
 local LOST, STOPPED, LOCKED, CANARY = -1, -2, -3, -4
+local LEAVE_OUT = -1024
+local NUMBER = 8 -- bytes
 
 local items, locks = {}, {}
 for at = FIRST, #ARGV, STRIDE do
@@ -18,6 +22,7 @@ for at = FIRST, #ARGV, STRIDE do
     campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
     serial = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]),
     lock = ARGV[at + 4], spent = tonumber(ARGV[at + 5]),
+    members = ARGV[at + 6], dropped = tonumber(ARGV[at + 7]),
   }
   locks[#locks + 1] = ARGV[at + 4]
 end
@@ -40,10 +45,44 @@ local function is_mine(item, r)
   return (first or again) and r.tail == token and item.serial == r.serial + 1
 end
 
--- A second try holds its own lock already.
+-- The lists that bind a sender, if there are any: as a rule that is all there is to ask.
+local lists = {}
+
+local function lists_of(sender)
+  if not lists[sender] then
+    lists[sender] = {}
+    for _, scope in ipairs({ 'all', sender }) do
+      local name = key('suppressed', scope)
+      if redis.call('EXISTS', name) == 1 then table.insert(lists[sender], name) end
+    end
+  end
+  return lists[sender]
+end
+
+local function split(members)
+  local numbers = {}
+  for at = 1, #members, NUMBER do
+    numbers[#numbers + 1] = string.sub(members, at, at + NUMBER - 1)
+  end
+  return numbers
+end
+
+-- Everybody to leave out: those who were before, and who has opted out since.
+local function to_leave_out(item, r)
+  local mask = bit.bor(item.dropped, r.dropped)
+  for _, name in ipairs(lists_of(item.campaign.sender)) do
+    for i, found in ipairs(redis.call('HMGET', name, unpack(split(item.members)))) do
+      if found then mask = bit.bor(mask, bit.lshift(1, i - 1)) end
+    end
+  end
+  return mask
+end
+
+-- A second try to the same people holds its own lock already. If it is to fewer of
+-- them, the lock that it held ends by itself.
 local function is_locked(i, item, r)
   if taken[item.lock] then return true end
-  if r.state == STATE.sending then return false end
+  if r.state == STATE.sending and r.dropped == item.dropped then return false end
   return held[i] and tonumber(held[i]) > NOW
 end
 
@@ -83,7 +122,11 @@ local function pass(item, r)
   campaign.gated_units = campaign.gated_units + item.cost
   move(campaign, item.group, r, 'gate')
   r.attempts = math.min(255, r.attempts + math.max(0, item.spent))
-  r.serial, r.gated_at = item.serial, NOW
+  r.serial, r.gated_at, r.dropped = item.serial, NOW, item.dropped
+  if item.dropped > 0 then
+    local name = string.format('%d:%d', item.group, item.serial)
+    redis.call('HSET', key('masks', campaign.load), name, item.dropped)
+  end
   taken[item.lock] = true
 end
 
@@ -93,6 +136,8 @@ local function judge(i, item)
   if not r or not is_mine(item, r) then return LOST end
   if is_over(campaign) then return STOPPED end
   if is_canary_full(campaign, r) then return CANARY end
+  local mask = to_leave_out(item, r)
+  if mask ~= item.dropped then return LEAVE_OUT - mask end
   if is_locked(i, item, r) then return LOCKED end
   local wait_for = math.max(paused, closed_ms(campaign, item.group))
   if wait_for > 0 then return wait_for end

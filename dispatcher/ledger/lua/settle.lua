@@ -6,12 +6,14 @@
 -- verdict: accepted (detail = message id) | failed (detail = code, sentence) |
 --          retry (due after delay_ms) |
 --          back (handed back, unsent: only what is reserved under the token) |
+--          cancel (detail = why: nobody is left to write to; likewise) |
 --          unknown (detail = code) | hold | ask (a person wants it again)
 -- spent: attempts that a serial proven unsent cost; a serial that was taken costs one
 -- returns for each group: 1 recorded | 0 nothing to change
 local token = ARGV[2]
 local FIRST, STRIDE = 3, 9
 local EXTRA = 1 -- flag: a further message id is kept
+local EVERYBODY = 0xFFFF -- mask: all members are left out
 -- Longer than the slack (5 s) of a provider search for an unknown neighbour.
 local LOCK_AFTER_ACCEPT_MS = 10 * 1000
 
@@ -66,9 +68,10 @@ local function expect_deliveries(item, r)
   awaiting[campaign.id .. '|' .. math.floor(item.group / CHUNK)] = true
 end
 
-local function accept(item, r, id)
+local function accept(item, r, id, serial)
   free_lock(item, r)
   relock[#relock + 1] = item.lock
+  r.dropped = dropped_at(item.campaign, item.group, r, serial)
   r.attempts = math.min(255, r.attempts + 1)
   change(item, r, 'accept', id)
   expect_deliveries(item, r)
@@ -85,7 +88,7 @@ local function settle_by_extra(item, r)
     if id then
       redis.call('HDEL', extra_key(item), name)
       item.campaign.doubled = item.campaign.doubled - 1
-      return accept(item, r, id)
+      return accept(item, r, id, serial)
     end
   end
 end
@@ -122,7 +125,7 @@ function verdicts.accepted(item, r)
   end
   -- A newer serial is on its way: two may arrive.
   if r.state == STATE.sending and not newest then return keep_extra(item, r) end
-  return accept(item, r, item.detail)
+  return accept(item, r, item.detail, item.serial)
 end
 
 -- Everything but proof of acceptance settles only its own serial.
@@ -162,6 +165,14 @@ function verdicts.back(item, r)
     return 1
   end
   return r.state == STATE.sending and unsent(item, r, 'retry') or 0
+end
+
+function verdicts.cancel(item, r)
+  if r.state ~= STATE.claimed or r.tail ~= token then return 0 end
+  if item.serial ~= r.serial then return 0 end
+  r.dropped = EVERYBODY
+  change(item, r, 'cancel', item.detail)
+  return 1
 end
 
 function verdicts.unknown(item, r)
