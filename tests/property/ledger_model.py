@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dispatcher.ledger.calls import LEASE_MS
+from tests.bench import members_of
 
 OPEN: Final = {"pending", "claimed", "sending", "retry", "unknown"}
 WAITING: Final = {"pending", "retry"}
 POISON: Final = 5
+EVERYBODY: Final = 0xFFFF
 #: (verdict, state before) -> state after; nothing else changes anything.
 JUDGED: Final = {
     ("failed", "sending"): "failed",
@@ -52,13 +54,17 @@ class Group:
     due: float = 0
     id: str = ""
     extra: dict[int, str] = field(default_factory=dict)
+    #: Members left out (mask), of the last send and of each.
+    dropped: int = 0
+    masks: dict[int, int] = field(default_factory=dict)
 
     def become(self, state: str, due: float = 0) -> bool:
         self.state, self.token, self.due = state, "", due
         return True
 
-    def accept(self, id_: str) -> bool:
+    def accept(self, serial: int, id_: str) -> bool:
         self.id = id_
+        self.dropped = self.masks.get(serial, 0)
         return self.become("accepted")
 
     def keep(self, serial: int, id_: str) -> bool:
@@ -71,7 +77,10 @@ class Group:
     def accept_earlier(self) -> bool:
         """Whether an earlier serial was taken; then that is what counts."""
         earlier = [serial for serial in self.extra if serial < self.serial]
-        return bool(earlier) and self.accept(self.extra.pop(min(earlier)))
+        if not earlier:
+            return False
+        serial = min(earlier)
+        return self.accept(serial, self.extra.pop(serial))
 
 
 @dataclass
@@ -103,6 +112,7 @@ class Model:
     campaigns: dict[str, Campaign]
     now: float
     leases: dict[str, float] = field(default_factory=dict)
+    opted_out: set[int] = field(default_factory=set)
 
     def group(self, id_: str, number: int) -> Group:
         return self.campaigns[id_].groups[number]
@@ -142,15 +152,28 @@ class Model:
 
     # -- gate --------------------------------------------------------------
 
-    def gate(self, id_: str, number: int, serial: int, token: str, spent: int) -> int:
-        """The gate's answer: 0, -1 (lost) or -2 (stopped)."""
+    def to_leave_out(self, number: int, before: int) -> int:
+        """The mask of those in a group who get nothing (any more)."""
+        mask = before
+        for place, member in enumerate(members_of(number)):
+            mask |= (member in self.opted_out) << place
+        return mask
+
+    def gate(  # noqa: PLR0917 - as the call has them
+        self, id_: str, number: int, serial: int, token: str, spent: int, dropped: int
+    ) -> int:
+        """The gate's answer: 0, -1 (lost), -2 (stopped) or a mask to leave out."""
         group = self.group(id_, number)
         may = group.state == "claimed" or (group.state == "sending" and spent >= 0)
         if not may or group.token != token or serial != group.serial + 1:
             return -1
         if self.campaigns[id_].state != "running":
             return -2
+        mask = self.to_leave_out(number, dropped | group.dropped)
+        if mask != dropped:
+            return -1024 - mask
         group.state, group.serial, group.gated = "sending", serial, True
+        group.dropped = group.masks[serial] = dropped
         return 0
 
     # -- settle ------------------------------------------------------------
@@ -166,6 +189,8 @@ class Model:
             return self._accepted(group, said.serial, said.detail)
         if said.verdict == "back":
             return self._back(group, said)
+        if said.verdict == "cancel":
+            return self._cancel(group, said)
         return said.serial == group.serial and self._judge(group, said)
 
     def _judge(self, group: Group, said: Said) -> bool:
@@ -185,12 +210,19 @@ class Model:
             return group.become(after, self.now + said.delay)
         return self._settle(group, replace(said, verdict="retry"))
 
+    def _cancel(self, group: Group, said: Said) -> bool:
+        mine = group.state == "claimed" and group.token == said.token
+        if not mine or said.serial != group.serial:
+            return False
+        group.dropped = EVERYBODY
+        return group.become("cancelled")
+
     def _accepted(self, group: Group, serial: int, id_: str) -> bool:
         if group.state == "accepted":
             return id_ != group.id and group.keep(serial, id_)
         if group.state == "sending" and serial != group.serial:
             return group.keep(serial, id_)
-        return group.accept(id_)
+        return group.accept(serial, id_)
 
     # -- leases and commands -----------------------------------------------
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from itertools import count
-from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,86 +18,27 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    rule,
     run_state_machine_as_test,
 )
 
-from dispatcher.ledger import calls
-from dispatcher.ledger.calls import LEASE_MS
-from tests.bench import DAWN_US, Bench
+from dispatcher.ledger import calls, suppressions
+from dispatcher.ledger.calls import LEASE_MS, left_out
+from dispatcher.ledger.codec import keep
+from dispatcher.ledger.suppressions import ALL, Entry, Source
+from tests.bench import DAWN_US, SENDER, Bench, members_of
 from tests.property.ledger_model import Campaign, Group, Model, Said
-
-Place = tuple[str, int]
-
-#: How a call fares: it runs and is answered, or its reply gets lost and it ran,
-#: never ran, or runs when it likes.
-FATES = st.sampled_from(["told"] * 4 + ["ran", "never", "later"])
-#: What the provider does with a message, and what of it the worker gets to know.
-ANSWERS = st.sampled_from(
-    ["took", "refused", "refused", "failed", "took, lost", "took, lost", "lost"]
+from tests.property.ledger_moves import (
+    MISHAPS,
+    PAUSES,
+    PICK,
+    PLACES,
+    Job,
+    Place,
+    Worker,
+    after_work,
+    choose,
+    lock_without,
 )
-PICK = st.integers(0, 99)
-Move = tuple[int, int, str, str]
-MOVES = st.lists(
-    st.tuples(PICK, st.integers(1, 3), FATES, ANSWERS), min_size=2, max_size=8
-)
-PAUSES = st.sampled_from([1, 700, 700, 5_000, LEASE_MS])
-MISHAPS = st.sampled_from(
-    [
-        *["a worker dies", "a token is given back", "leases are renewed"] * 4,
-        *["pause", "resume", "resume", "resume", "cancel"],
-    ]
-)
-
-T = TypeVar("T")
-
-
-def choose(things: list[T], pick: int) -> T:
-    return things[pick % len(things)]
-
-
-def after_work(**strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
-    """A rule before which the workers make some moves.
-
-    Were working a rule of its own, every second run would have it switched off, as
-    the tool does with rules, and come nowhere.
-    """
-
-    def decorate(happens: Callable[..., None]) -> object:
-        @wraps(happens)
-        def rule_of(self: Machine, moves: list[Move], **drawn: object) -> None:
-            for move in moves:
-                self.work(*move)
-                self.as_the_model_says()
-            happens(self, **drawn)
-
-        make_rule: Any = rule
-        return make_rule(moves=MOVES, **strategies)(rule_of)
-
-    return decorate
-
-
-@dataclass
-class Worker:
-    """A worker child; `token` is the one it claims under."""
-
-    token: str
-
-
-@dataclass
-class Job:
-    """A claimed group in the hands of a worker."""
-
-    worker: Worker
-    token: str
-    place: Place
-    serial: int
-    #: claimed -> gated -> answered
-    step: str = "claimed"
-    #: What the provider told: (verdict, detail).
-    answer: tuple[str, str] = ("", "")
-    #: The serial is proven unsent and the ledger does not know that yet.
-    unsent: bool = False
 
 
 class Machine(RuleBasedStateMachine):
@@ -123,6 +61,7 @@ class Machine(RuleBasedStateMachine):
         self.taken: dict[Place, dict[int, str]] = {}
         self.reported: set[tuple[Place, int]] = set()
         self.asked: set[Place] = set()
+        self.written_to_opted_out: list[Place] = []
         campaigns = {}
         for number, size in enumerate(sizes):
             bench.load(f"c{number}", size)
@@ -135,14 +74,28 @@ class Machine(RuleBasedStateMachine):
         groups = self.bench.claim(want, token=token).groups
         self.model.claim(token, [(c.id, c.group) for c in groups], want)
         owner = Worker(token)
-        return [Job(owner, token, (c.id, c.group), c.serial) for c in groups]
+        return [
+            Job(owner, token, (c.id, c.group), c.serial, leaving_out=c.dropped)
+            for c in groups
+        ]
 
-    def _gate(self, token: str, place: Place, serial: int, spent: int) -> int:
+    def _gate(
+        self, token: str, place: Place, serial: int, spent: int, dropped: int
+    ) -> int:
         id_, group = place
-        answer = self.bench.gate(group, serial, id_=id_, token=token, spent=spent)
-        assert answer == self.model.gate(id_, group, serial, token, spent)
+        answer = self.bench.gate(
+            *(group, serial),
+            id_=id_,
+            token=token,
+            spent=spent,
+            dropped=dropped,
+            lock=lock_without(place, dropped),
+        )
+        assert answer == self.model.gate(id_, group, serial, token, spent, dropped)
         if answer == 0:
             self.passed[place, serial] += 1
+            if self.model.opted_out & set(keep(members_of(group), dropped)):
+                self.written_to_opted_out.append(place)
         return answer
 
     def _settle(self, place: Place, said: Said) -> None:
@@ -152,6 +105,9 @@ class Machine(RuleBasedStateMachine):
             id_=id_,
             token=said.token,
             delay_ms=said.delay,
+            lock=lock_without(
+                place, self.model.group(*place).masks.get(said.serial, 0)
+            ),
         )
         assert changed == int(self.model.settle(*place, said))
         if said.verdict == "accepted":
@@ -201,18 +157,34 @@ class Machine(RuleBasedStateMachine):
         worker.token = next(self.tokens)
 
     def _ask_gate(self, job: Job, fate: str) -> None:
-        args = (job.token, job.place, job.serial + 1, 1 if job.unsent else -1)
+        spent = 1 if job.unsent else -1
+        args = (job.token, job.place, job.serial + 1, spent, job.leaving_out)
         if fate != "told":
             self._lost(fate, lambda: self._gate(*args))
             if job.worker.token == job.token:
                 self._retire(job.worker)
             self._say(job.place, Said(job.serial + 1, "back", job.token), fate)
             self._hand_back(job)
-        elif self._gate(*args) == 0:
+            return
+        answer = self._gate(*args)
+        if answer == 0:
             job.step, job.unsent = "gated", False
             job.serial += 1
+        elif mask := left_out(answer):
+            self._leave_out(job, mask)
         else:
             self._hand_back(job)
+
+    def _leave_out(self, job: Job, mask: int) -> None:
+        """The gate is asked again later; or nobody is left."""
+        job.leaving_out = mask
+        if keep(members_of(job.place[1]), mask):
+            return
+        if job.unsent:
+            self._hand_back(job)
+        else:
+            self.jobs.remove(job)
+            self._settle(job.place, Said(job.serial, "cancel", job.token, "opted out"))
 
     def _hand_back(self, job: Job) -> None:
         self.jobs.remove(job)
@@ -254,6 +226,26 @@ class Machine(RuleBasedStateMachine):
                 self.model.leases[token] = self.model.now + LEASE_MS
         else:
             self._command(what, f"c{pick % len(self.model.campaigns)}")
+
+    @after_work(pick=PICK, places=PLACES)
+    def people_opt_out(self, pick: int, places: tuple[int, ...]) -> None:
+        id_ = choose(sorted(self.model.campaigns), pick)
+        group = pick % len(self.model.campaigns[id_].groups)
+        members = {members_of(group)[place] for place in places}
+        entries = [Entry(member, Source.STOP) for member in sorted(members)]
+        scope = SENDER if pick % 2 else ALL
+        self.bench.run(suppressions.add(entries, scope))
+        self.model.opted_out |= members
+
+    @after_work(pick=PICK)
+    def somebody_opts_in(self, pick: int) -> None:
+        if self.model.opted_out:
+            member = choose(sorted(self.model.opted_out), pick)
+            later = self.model.now + 1
+            self.bench.run(suppressions.opt_in([member], sender=SENDER, at=later))
+            self.bench.clock.forward(2)
+            self.model.now = self.bench.clock.ms
+            self.model.opted_out.remove(member)
 
     # -- everybody else ----------------------------------------------------
 
@@ -327,10 +319,15 @@ class Machine(RuleBasedStateMachine):
                 assert record.state.word == campaign.standing(group)
                 assert (record.serial, record.crashes) == (group.serial, group.crashes)
                 assert group.state != "accepted" or record.tail == group.id
+                assert record.dropped == group.dropped
 
     @invariant()
     def no_serial_passes_twice(self) -> None:
         assert not [one for one, times in self.passed.items() if times > 1]
+
+    @invariant()
+    def nobody_who_has_opted_out_is_written_to(self) -> None:
+        assert self.written_to_opted_out == []
 
     @invariant()
     def nobody_is_written_to_twice_unasked(self) -> None:
@@ -359,11 +356,23 @@ class Machine(RuleBasedStateMachine):
             self._pass_time(LEASE_MS)
             self._end_grace()
             for job in self._claim("last", 3):
-                assert self._gate("last", job.place, job.serial + 1, -1) == 0
-                self._settle(job.place, Said(job.serial + 1, "failed", "last", "400"))
+                self._send_last(job)
+
+    def _send_last(self, job: Job) -> None:
+        place, serial = job.place, job.serial + 1
+        mask = self.model.to_leave_out(place[1], job.leaving_out)
+        if mask != job.leaving_out:
+            args = ("last", place, serial, -1, job.leaving_out)
+            assert left_out(self._gate(*args)) == mask
+        if not keep(members_of(place[1]), mask):
+            self._settle(place, Said(job.serial, "cancel", "last", "opted out"))
+            return
+        assert self._gate("last", place, serial, -1, mask) == 0
+        self._settle(place, Said(serial, "failed", "last", "400"))
 
 
-@pytest.mark.timeout(300)
+#: A minute of work, and more when the machine is busy.
+@pytest.mark.timeout(900)
 def test_ledger_machine(bench: Bench) -> None:
     """Books balance, nothing is stranded, nobody is written to twice unasked."""
 
@@ -375,7 +384,7 @@ def test_ledger_machine(bench: Bench) -> None:
         OnServer,
         settings=settings(
             deadline=None,
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),
