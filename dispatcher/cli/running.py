@@ -97,6 +97,7 @@ class Simulation:
     index_lag: Annotated[float, _of("index_lag")] = 0.0
     layout: Annotated[Layout, _of("layout")] = Layout.RECIPIENT
     search_limit: Annotated[int, _of("search_limit")] = 3500
+    media_seconds: Annotated[float, _of("media_seconds")] = 172_800.0
     callback_url: Annotated[str | None, _of("callback_url")] = None
     callback_username: Annotated[str | None, _of("callback_username")] = None
     callback_password: Annotated[str | None, _of("callback_password")] = None

@@ -68,7 +68,7 @@ UNAVAILABLE = Reply(
     body=b"<html><body><h1>503 Service Unavailable</h1></body></html>",
 )
 MALFORMED = problem(400, "bad-request", "The request is not HTTP")
-TOO_LARGE = problem(413, "payload-too-large", "The request is larger than 1 MB")
+TOO_LARGE = problem(413, "payload-too-large", "The request is larger than 4 MB")
 
 
 def not_found(path: str, now: float) -> Reply:

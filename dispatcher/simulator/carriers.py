@@ -72,9 +72,9 @@ class Carriers:
             self._fates, mean=mean, late=config.callback_late_seconds, random=random
         )
 
-    def outlook(self, recipients: int) -> Outlook:
+    def outlook(self, recipients: int, *, no_media: bool) -> Outlook:
         """The end of the next message, to so many recipients."""
-        return self._fates.draw(recipients)
+        return self._fates.draw(recipients, no_media=no_media)
 
     def tell(self, message: Message, fields: dict[str, Any], outlook: Outlook) -> float:
         """Post a message's callbacks; seconds for which its answer is held back."""

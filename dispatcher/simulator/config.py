@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dispatcher.errors import InvalidInput
 from dispatcher.simulator.faults import Fault, check_shares
+from dispatcher.simulator.media import LIFE as MEDIA_LIFE
 from dispatcher.simulator.search import Layout
 from dispatcher.simulator.target import Target
 
@@ -41,6 +42,7 @@ class SimulatorConfig:
         index_lag: Seconds before a message can be found by a search.
         layout: The rows a group makes in a search.
         search_limit: Searches that one address may make in five minutes.
+        media_seconds: Life of an upload.
         callback_url: Who is told what became of messages; None for nobody.
         callback_username: Given to a receiver that asks (401 with a challenge).
         callback_password: Given to a receiver that asks.
@@ -75,6 +77,7 @@ class SimulatorConfig:
     index_lag: float = 0.0
     layout: Layout = Layout.RECIPIENT
     search_limit: int = 3500
+    media_seconds: float = MEDIA_LIFE
     callback_url: str | None = field(default=None, repr=False)
     callback_username: str | None = None
     callback_password: str | None = field(default=None, repr=False)
@@ -129,6 +132,7 @@ _NOT_NEGATIVE: Final = (
     "token_seconds",
     "index_lag",
     "search_limit",
+    "media_seconds",
     "callback_delay_ms",
     "callback_late_seconds",
     "callback_retry_seconds",

@@ -24,6 +24,8 @@ DELIVERED: Final = 0
 UNTOLD: Final = -1
 #: Of the member that the provider first fails and then reports as delivered.
 INVALID_CODE: Final = 4720
+#: Of every recipient of a message whose media could not be fetched.
+NO_MEDIA: Final = 4410
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -113,9 +115,11 @@ class Fates:
         share = self._faults.of_callbacks.get(kind)
         return share is not None and self._random.random() < share
 
-    def draw(self, recipients: int) -> Outlook:
-        """The outlook of the next message."""
+    def draw(self, recipients: int, *, no_media: bool = False) -> Outlook:
+        """The outlook of the next message; without its media it fails."""
         after = self._random.expovariate(1.0) * self._mean
+        if no_media:
+            return Outlook((NO_MEDIA,) * recipients, after)
         if not self._faults.of_callbacks:
             return Outlook(after=after)
         early = self.strikes(Fault.EARLY)

@@ -17,8 +17,8 @@ from dispatcher.simulator.exchange import Reply, Request
 if TYPE_CHECKING:
     from collections import deque
 
-#: Bytes of a body. The provider's own limit is not known; a send call needs 60 kB.
-MAX_BODY: Final = 1 << 20
+#: Bytes of a body: a media file has up to 3.75 MB, a send call 60 kB.
+MAX_BODY: Final = 1 << 22
 #: Bytes that all around a body may add: headers, sizes of chunks.
 MAX_AROUND: Final = 1 << 16
 

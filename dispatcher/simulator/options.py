@@ -52,6 +52,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "index_lag": Option(float, "S", "time before a search finds a message"),
     "layout": Option(Layout, "ROWS", "rows of a group: " + " or ".join(Layout)),
     "search_limit": Option(int, "N", "searches of one address in 5 minutes"),
+    "media_seconds": Option(float, "S", "life of an uploaded file"),
     "callback_url": Option(str, "URL", "who is told what became of messages"),
     "callback_username": Option(str, "NAME", "for a receiver that asks for it"),
     "callback_password": Option(str, "SECRET", "for a receiver that asks for it"),

@@ -1,7 +1,7 @@
 """The simulated provider's logic: from a request to a reply.
 
 Pure but for what is passed in: clock, chance, faults, carriers and record. It knows
-no sockets and never waits. Media are not simulated yet: they would be one more route.
+no sockets and never waits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dispatcher.simulator import answers
 from dispatcher.simulator.archive import Archive
 from dispatcher.simulator.auth import Gatekeeper
 from dispatcher.simulator.fates import Told, fate_of
+from dispatcher.simulator.media import MediaStore, place_of
 from dispatcher.simulator.query import BadQuery, read_query
 from dispatcher.simulator.quotas import SearchQuota
 from dispatcher.simulator.search import Search
@@ -70,12 +71,16 @@ class Provider:
         self._random = random
         self.faults = faults
         self.gatekeeper = Gatekeeper(config, clock=clock, random=random)
+        self._media = MediaStore(
+            self.gatekeeper, life=config.media_seconds, clock=clock
+        )
         self._sending = SendCall(
             config,
             gatekeeper=self.gatekeeper,
             faults=faults,
             archive=self._archive,
             carriers=carriers,
+            media=self._media,
             record=record,
             clock=clock,
             random=random,
@@ -116,7 +121,11 @@ class Provider:
                 return self._search(request, account, query)
             case "POST" if path == _TOKEN_PATH:
                 return self.gatekeeper.issue(request)
-        if account or path == _TOKEN_PATH:
+        place = place_of(path)
+        found = place and self._media.answer(request, place)
+        if found:
+            return found
+        if account or place or path == _TOKEN_PATH:
             return answers.method_not_allowed(request.method)
         return answers.not_found(path, self._clock())
 

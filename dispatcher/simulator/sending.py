@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dispatcher.simulator.config import SimulatorConfig
     from dispatcher.simulator.exchange import Reply, Request
     from dispatcher.simulator.faults import Fault, FaultPlan
+    from dispatcher.simulator.media import MediaStore
 
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 #: Characters of an id after its 13 digits of time; 29 in all, as the provider's.
@@ -63,6 +64,7 @@ class SendCall:
         faults: Says what goes wrong.
         archive: Takes the messages.
         carriers: Say what becomes of them.
+        media: Is asked whether there is what they refer to.
         record: Notes the requests.
         clock: Gives epoch seconds.
         random: Makes ids.
@@ -76,6 +78,7 @@ class SendCall:
         faults: FaultPlan,
         archive: Archive,
         carriers: Carriers,
+        media: MediaStore,
         record: Record,
         clock: Callable[[], float],
         random: Random,
@@ -85,6 +88,7 @@ class SendCall:
         self._faults = faults
         self._archive = archive
         self._carriers = carriers
+        self._media = media
         self._record = record
         self._clock = clock
         self._random = random
@@ -150,7 +154,10 @@ class SendCall:
         # Searches rely on messages being in the order of their times.
         self._last = max(self._last, attempt.now)
         fields = attempt.fields
-        outlook = self._carriers.outlook(len(attempt.numbers))
+        media = fields.get("media") or ()
+        outlook = self._carriers.outlook(
+            len(attempt.numbers), no_media=self._media.lacks(media)
+        )
         message = Message(
             seq=len(self._archive),
             id=new_id(self._last, self._random),
@@ -159,7 +166,7 @@ class SendCall:
             to=",".join(attempt.numbers) + ",",
             time=self._last,
             length=len(fields.get("text") or ""),
-            attachments=len(fields.get("media") or ()),
+            attachments=len(media),
             final_at=self._last + outlook.after,
             codes=outlook.codes,
         )

@@ -30,6 +30,7 @@ EVERYTHING = SimulatorConfig(
     index_lag=1.5,
     layout=Layout.MESSAGE,
     search_limit=5,
+    media_seconds=3600.5,
     callback_url="https://example.org:8443/callbacks?a=b",
     callback_username="them",
     callback_password="--secret=y",
