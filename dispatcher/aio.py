@@ -261,7 +261,11 @@ class AsyncRun:
         return await self._threads.call(self._run.errors)
 
     async def verify(self) -> Verification:
-        """Recount the books from the raw records."""
+        """Recount the books from the raw records.
+
+        A campaign that is paused because the ledger was set back may be resumed once
+        its books balance.
+        """
         return await self._threads.call(self._run.verify)
 
     # -- steering ----------------------------------------------------------
@@ -283,7 +287,8 @@ class AsyncRun:
         """Go on after a pause.
 
         Raises:
-            Refused: It is not paused.
+            Refused: It is not paused, or paused because the ledger was set back, and
+                not verified since.
         """
         await self._threads.call(self._run.resume)
 

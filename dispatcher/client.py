@@ -17,6 +17,7 @@ from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import InvalidInput, LedgerError, Refused
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
+from dispatcher.ledger.identity import SET_BACK, VERIFIED
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
 from dispatcher.ledger.states import CampaignState, GroupState
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 LOOK_S: Final = 0.25
 #: Seconds `pause` waits for sends under way, beyond their HTTP deadline.
 _SETTLE_S: Final = 5.0
+#: Seconds a ledger that was set back listens to its workers (6), and room.
+_HEARD_S: Final = 10.0
 #: Groups asked for again in one script.
 _BATCH: Final = 200
 
@@ -268,8 +271,23 @@ class Run:
         return self._ledger.error_counts(self._row())
 
     def verify(self) -> books.Verification:
-        """Recount the books from the raw records."""
-        return books.verify(self._ledger, self.id)
+        """Recount the books from the raw records.
+
+        A campaign that is paused because the ledger was set back may be resumed once
+        its books balance.
+        """
+        found = books.verify(self._ledger, self.id)
+        if found.balanced:
+            self._vouch()
+        return found
+
+    def _vouch(self) -> None:
+        """Let it be resumed if it waits for that: when every worker was heard."""
+        end = time.monotonic() + _HEARD_S
+        while self._row().reason == SET_BACK and time.monotonic() < end:
+            self._command("vouch", CampaignState.PAUSED, VERIFIED)
+            if self._row().reason == SET_BACK:
+                time.sleep(LOOK_S)
 
     # -- steering ----------------------------------------------------------
 
@@ -295,11 +313,17 @@ class Run:
         """Go on after a pause.
 
         Raises:
-            Refused: It is not paused.
+            Refused: It is not paused, or paused because the ledger was set back, and
+                not verified since.
         """
         running = (CampaignState.RUNNING, CampaignState.SCHEDULED, CampaignState.DONE)
-        if self._row().state != CampaignState.PAUSED:
-            raise Refused(f"campaign {self.id!r} is {self._row().state}, not paused")
+        row = self._row()
+        if row.state != CampaignState.PAUSED:
+            raise Refused(f"campaign {self.id!r} is {row.state}, not paused")
+        if row.reason == SET_BACK:
+            raise Refused(
+                f"the ledger was set back: run dispatcher verify {self.id}, then resume"
+            )
         self._command("resume", running)
         self._dispatcher.wake()
 
@@ -382,7 +406,7 @@ class Run:
 
     def _command(
         self,
-        command: Literal["pause", "resume", "cancel"],
+        command: Literal["pause", "resume", "cancel", "vouch"],
         expected: CampaignState | tuple[CampaignState, ...],
         reason: str = "",
     ) -> None:

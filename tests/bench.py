@@ -194,7 +194,7 @@ class Bench:
         self, items: Sequence[GateItem], *, token: str = TOKEN, rates: Rates = FREE
     ) -> list[int]:
         """The gate's answers to several groups at once."""
-        return self.run(calls.gate(token, rates, items))
+        return self.run(calls.gate(token, rates, items)).answers
 
     def settle(
         self,
@@ -261,7 +261,7 @@ class Bench:
 
     def control(
         self,
-        command: Literal["pause", "resume", "cancel"],
+        command: Literal["pause", "resume", "cancel", "vouch"],
         reason: str = "",
         *,
         id_: str = "c",

@@ -92,17 +92,26 @@ class Lease:
     still carries it later is known to be unsent; and what it holds besides its known
     jobs goes back when those are done.
 
+    Args:
+        passed: Told the ledger's count after each gate.
+
     Attributes:
         jobs: Jobs and claims under way.
         doubtful: Nothing more may be claimed under it.
     """
 
-    def __init__(self, ledger: AsyncLedger, rates: Rates) -> None:
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        rates: Rates,
+        passed: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.token = secrets.token_hex(6)
         self.jobs = 0
         self.doubtful = False
         self._ledger = ledger
         self._rates = rates
+        self._passed = passed
         self.gate = Coalescer(self._gate, BATCH)
         self.settle = Coalescer(self._settle, BATCH)
 
@@ -136,8 +145,9 @@ class Lease:
 
     async def _gate(self, items: Sequence[GateItem]) -> list[Passed]:
         asked_at = boottime()
-        answers = await self._sure(calls.gate(self.token, self._rates, items))
-        return [Passed(answer, asked_at) for answer in answers]
+        reply = await self._sure(calls.gate(self.token, self._rates, items))
+        self._passed(reply.total)
+        return [Passed(answer, asked_at) for answer in reply.answers]
 
     async def _settle(
         self, asks: Sequence[tuple[Settlement, ...]]

@@ -25,6 +25,7 @@ from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker
 from workers.jobs import Job, Lease, job_of
+from workers.memory import Memory
 from workers.sending import Sender
 from workers.shelf import Shelf
 
@@ -89,7 +90,8 @@ class Crew:
         self._stop_asked = stop_asked
         self._clock = clock
         self._shelf = Shelf(ledger)
-        self._lease = Lease(ledger, self._rates)
+        self._memory = Memory(child, ledger)
+        self._lease = Lease(ledger, self._rates, self._memory.passed)
         self._retired: list[Lease] = []
         self._breaker = Breaker(clock)
         jitter = Random()  # noqa: S311 - spreads retries, hides nothing
@@ -295,9 +297,16 @@ class Crew:
         self._changed.set()
 
     async def _keep_alive(self) -> None:
+        # First: a child that is new here must not be waited for, see identify.lua.
+        await self._compare()
         while True:
-            await self._renew()
+            await asyncio.gather(self._renew(), self._compare())
             await asyncio.sleep(RENEW_S)
+
+    async def _compare(self) -> None:
+        if await self._memory.compare():
+            # What it forgot is still under the token there: that goes back.
+            self._lease.doubtful = True
 
     async def _renew(self) -> None:
         self._retire_doubtful()
@@ -316,7 +325,7 @@ class Crew:
     def _retire_doubtful(self) -> None:
         if self._lease.doubtful:
             self._retired.append(self._lease)
-            self._lease = Lease(self._ledger, self._rates)
+            self._lease = Lease(self._ledger, self._rates, self._memory.passed)
 
     async def _return_retired(self) -> None:
         """Give back what a retired lease holds besides the jobs that we knew."""
@@ -352,6 +361,7 @@ class Crew:
             async with asyncio.timeout(GIVE_BACK_S):
                 for lease in [self._lease, *self._retired]:
                     await lease.give_back()
+                await self._ledger.run(calls.leave(self._child))
         except (TimeoutError, DispatchError) as error:
             # They lapse in the ledger, where another child's clock finds them.
             log.warning("lease.not_returned", reason=type(error).__name__)

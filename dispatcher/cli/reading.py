@@ -12,10 +12,11 @@ from rich.table import Table
 from dispatcher.books import Verification
 from dispatcher.cli import report
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
-from dispatcher.cli.screen import busy, say, show, table, tell_json
+from dispatcher.cli.screen import busy, count, say, show, table, tell_json
 from dispatcher.cli.words import state_and_reason
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, InvalidInput, UnknownCampaign
+from dispatcher.ledger.identity import VERIFIED
 from dispatcher.results import Progress
 
 
@@ -113,6 +114,18 @@ def verdict(found: Verification, now: Progress) -> None:
     show(_recount(found, now))
     if found.balanced:
         say("the books balance: every row of the list is accounted for")
+    if now.reason == VERIFIED:
+        say(_risk(now))
+
+
+def _risk(now: Progress) -> str:
+    """What a person must know before a campaign of a set-back ledger goes on."""
+    waiting = now.counts["pending"] + now.counts["retry"] + now.counts["unknown"]
+    return (
+        f"the ledger was set back: {count(waiting, 'group')} wait in it, and it cannot "
+        "know which of them were sent since. These would be sent a second time by: "
+        f"dispatcher resume {now.id}"
+    )
 
 
 def _recount(found: Verification, now: Progress) -> Table:

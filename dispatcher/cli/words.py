@@ -70,7 +70,11 @@ _PAUSES: Final = (
         "correct account or credentials of the worker, then resume it",
     ),
     ("code ", "mend the cause, with the provider's help if need be, then resume it"),
-    ("ledger", "the ledger was set back; verify it, then resume it"),
+    (
+        "ledger, verified",
+        "resume it; what was sent and then forgotten may be sent a second time",
+    ),
+    ("ledger", "the ledger was set back: run dispatcher verify, then resume it"),
 )
 
 

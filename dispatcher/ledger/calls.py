@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from dispatcher.ledger.codec import Members, pack_number
 from dispatcher.ledger.scripts import Argument, Call
@@ -116,6 +116,13 @@ class GateItem:
     spent: int = -1
 
 
+class GateReply(NamedTuple):
+    """What the gate said: `answers` as in `gate`, and how many it ever let through."""
+
+    answers: list[int]
+    total: int
+
+
 class Verdict(StrEnum):
     """What became of a serial; see settle.lua."""
 
@@ -176,7 +183,7 @@ def _read_claim(reply: list[Any]) -> ClaimReply:
     return ClaimReply(groups, None if wait < 0 else wait, alone=bool(alone))
 
 
-def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[list[int]]:
+def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[GateReply]:
     """Ask for permission to write, now.
 
     Each is answered with 0: go; n: wait n ms; a `Refusal`; or members to leave out
@@ -189,7 +196,12 @@ def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[list[int]]
             *(item.cost, item.lock, item.spent),
             *(b"".join(map(pack_number, item.members)), item.dropped),
         )
-    return Call("gate", arguments, list)
+    return Call("gate", arguments, _read_gate)
+
+
+def _read_gate(reply: list[int]) -> GateReply:
+    count, *answers = reply
+    return GateReply(answers, count)
 
 
 def settle(token: str, items: Iterable[Settlement]) -> Call[list[int]]:
@@ -223,6 +235,11 @@ def enter(child: str) -> Call[int]:
     return Call("enter", [child], int)
 
 
+def leave(child: str) -> Call[int]:
+    """A child ends."""
+    return Call("leave", [child], int)
+
+
 def wake(rates: Rates) -> Call[tuple[int, int | None]]:
     """Wake-ups to publish now; ms until something is due (None: nothing known)."""
     return Call("wake", [_number(rates.account), HEARTBEAT_MS], _read_wake)
@@ -253,7 +270,7 @@ def breaker(
 
 def control(
     id: str,  # noqa: A002 - the public word for it
-    command: Literal["pause", "resume", "cancel"],
+    command: Literal["pause", "resume", "cancel", "vouch"],
     reason: str = "",
 ) -> Call[tuple[str, str] | None]:
     """Give a command; the state and reason afterwards, None for an unknown id."""

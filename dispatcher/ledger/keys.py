@@ -37,6 +37,7 @@ that died are never seen again.
     throttle                hash    the pause that 429 answers asked for
     down                    zset    children that cannot reach the provider
     probe                   string  the one child that may try (lease)
+    identity                hash    what tells this ledger from another or older one
     children                zset    living worker children by heartbeat (ms)
     shifts                  zset    children at work by end of heartbeat (ms)
     wakes                   string  wake-ups published and not begun (3 s)
@@ -86,6 +87,7 @@ PATTERNS: Final = MappingProxyType(
         "throttle": PREFIX + "throttle",
         "down": PREFIX + "down",
         "probe": PREFIX + "probe",
+        "identity": PREFIX + "identity",
         "children": PREFIX + "children",
         "shifts": PREFIX + "shifts",
         "wakes": PREFIX + "wakes",

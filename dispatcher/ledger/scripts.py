@@ -48,8 +48,8 @@ class Call(Generic[T]):
 #: must not get lost. A claim or a gate would only begin more.
 _MAY_EXCEED_MEMORY: Final = frozenset(
     {
-        *("settle", "lapse", "renew", "control", "deliver", "sweep", "inbox"),
-        *("throttle", "unthrottle", "breaker"),
+        *("settle", "lapse", "renew", "leave", "control", "identify"),
+        *("deliver", "sweep", "inbox", "throttle", "unthrottle", "breaker"),
     }
 )
 

@@ -121,7 +121,8 @@ OPEN_STATES: Final = (_S.PENDING, _S.CLAIMED, _S.SENDING, _S.RETRY, _S.UNKNOWN)
 
 _C = CampaignState
 
-#: The commands a person (or a worker with a reason) gives to a campaign.
+#: The commands a person (or a worker with a reason) gives to a campaign. Distrust is
+#: the ledger's own, when it finds itself set back; vouch is said by who verified it.
 CAMPAIGN_MOVES: Final = MappingProxyType(
     {
         "pause": {_C.SCHEDULED: _C.PAUSED, _C.RUNNING: _C.PAUSED},
@@ -131,5 +132,11 @@ CAMPAIGN_MOVES: Final = MappingProxyType(
             _C.RUNNING: _C.CANCELLED,
             _C.PAUSED: _C.CANCELLED,
         },
+        "distrust": {
+            _C.SCHEDULED: _C.PAUSED,
+            _C.RUNNING: _C.PAUSED,
+            _C.PAUSED: _C.PAUSED,
+        },
+        "vouch": {_C.PAUSED: _C.PAUSED},
     }
 )

@@ -205,7 +205,8 @@ def test_async_ledger(bench: Bench) -> None:
         reply = await ledger.run(calls.claim(TOKEN, 1, Rates(), idle=True))
         assert [c.group for c in reply.groups] == [0]
         await ledger._redis.script_flush()
-        assert await ledger.run(calls.gate(TOKEN, Rates(), [ticket()])) == [0]
+        gated = await ledger.run(calls.gate(TOKEN, Rates(), [ticket()]))
+        assert gated == ([0], 1)
         assert await ledger.chunk("load-c", 1) == [members_of(128), members_of(129)]
         assert await ledger.spec("c") == '{"text": "née"}'
         with pytest.raises(LedgerError, match="chunk 2 of load load-c is missing"):

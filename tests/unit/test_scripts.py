@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.codes import TAKEN, Action
-from dispatcher.ledger import calls, deliveries, scripts, suppressions
+from dispatcher.ledger import calls, deliveries, identity, scripts, suppressions
 from dispatcher.ledger.calls import (
     Claimed,
     GateItem,
@@ -20,6 +20,7 @@ from dispatcher.ledger.calls import (
     Verdict,
 )
 from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken
+from dispatcher.ledger.identity import Identity
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import OPEN_STATES, DeliveryState, Event, GroupState
 from dispatcher.ledger.suppressions import Entry, Source
@@ -58,6 +59,8 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.lapse("T"), [500, "T"]),
     (calls.renew("child", ["T", "U"], in_shift=False), ["child", 30_000, 0, "T", "U"]),
     (calls.enter("child"), ["child"]),
+    (calls.leave("child"), ["child"]),
+    (identity.compare("child", Identity("n", 7)), ["child", "n", 7]),
     (calls.wake(RATES), [0.5, 10_000]),
     (calls.throttle(None), [""]),
     (calls.throttle(1.25), [1250]),
@@ -130,7 +133,8 @@ def test_what_may_run_without_memory() -> None:
         name for name in NAMES if "allow-oom" in scripts.source(name).split("\n")[0]
     }
     assert roomy == {
-        *("settle", "lapse", "renew", "control", "deliver", "sweep", "inbox"),
+        *("settle", "lapse", "renew", "leave", "control", "identify"),
+        *("deliver", "sweep", "inbox"),
         *("throttle", "unthrottle", "breaker"),
     }
 

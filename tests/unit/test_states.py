@@ -57,6 +57,10 @@ CAMPAIGN = {
     ("scheduled", "cancel"): "cancelled",
     ("running", "cancel"): "cancelled",
     ("paused", "cancel"): "cancelled",
+    ("scheduled", "distrust"): "paused",
+    ("running", "distrust"): "paused",
+    ("paused", "distrust"): "paused",
+    ("paused", "vouch"): "paused",
 }
 
 
@@ -74,7 +78,7 @@ def test_every_event_of_the_table_exists() -> None:
     assert {state for state, _ in AFTER} <= {state.word for state in GroupState}
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+@pytest.mark.parametrize("command", CAMPAIGN_MOVES)
 @pytest.mark.parametrize("state", CampaignState)
 def test_campaign(state: CampaignState, command: str) -> None:
     """Every command in every state; cancelled and done obey none."""

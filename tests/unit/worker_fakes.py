@@ -102,6 +102,7 @@ _DEFAULTS: Final[dict[str, Reply]] = {
     "breaker": 1,
     "control": [b"paused", b"by hand"],
     "throttle": 100,
+    "identify": [b"nonce", 0, b"history", b"", 0],
 }
 
 
@@ -172,7 +173,8 @@ class FakeLedger(AsyncLedger):
             raise reply
         if callable(reply):
             reply = await reply(call.arguments)
-        return call.read(reply)
+        # The gate tells its count first.
+        return call.read([0, *reply] if call.script == "gate" else reply)
 
     def _reply(self, script: str) -> Reply:
         given = self.replies.get(script)
@@ -225,7 +227,8 @@ def _in_short(script: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
         return [("gate", item.serial, item.spent) for item in gate_items(arguments)]
     if script == "settle":
         return [settled(item) for item in settlements(arguments)]
-    return [] if script == "renew" else [(script, *arguments)]
+    quiet = script in ("renew", "identify", "leave")
+    return [] if quiet else [(script, *arguments)]
 
 
 def settled(item: Settlement) -> tuple[Any, ...]:

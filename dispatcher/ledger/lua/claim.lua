@@ -18,7 +18,7 @@ local function reply(wait)
   return out
 end
 
-local paused = throttled_ms()
+local paused = closed_ms()
 if account_rate then paused = math.max(paused, wait_ms(bucket('account', account_rate))) end
 if paused > 0 then return reply(paused) end
 

@@ -1,5 +1,5 @@
--- control.lua: pause, resume or cancel a campaign.
--- ARGV: now, id, command (pause | resume | cancel), reason
+-- control.lua: pause, resume or cancel a campaign, or vouch for one.
+-- ARGV: now, id, command (pause | resume | cancel | vouch), reason
 -- returns: the campaign's state and reason afterwards; {} for an unknown id.
 -- A command that does not fit the state changes nothing: the caller compares.
 local id, command, reason = ARGV[2], ARGV[3], ARGV[4]
@@ -13,12 +13,20 @@ function commands.pause()
   make_idle(campaign)
 end
 
+-- What a ledger that was set back says of a campaign must be looked at first.
 function commands.resume()
+  if campaign.reason == SET_BACK then return end
   campaign.state, campaign.reason, campaign.resumed_at = 'running', '', NOW
   if campaign.starts_at > NOW then
     campaign.state = 'scheduled'
     make_later(campaign, campaign.starts_at)
   else join(campaign) end
+end
+
+-- Somebody looked: it may be resumed, once all children that live were heard.
+function commands.vouch()
+  if quiet_ms(redis.call('HGET', KEY.identity, 'until')) > 0 then return end
+  if campaign.reason == SET_BACK then campaign.reason = reason end
 end
 
 function commands.cancel()

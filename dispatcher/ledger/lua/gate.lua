@@ -5,9 +5,10 @@
 --       id, group, serial (the new one), cost (units), lock, spent (attempts that
 --       the proven-unsent serial before it cost; only for a quick second try),
 --       members (8 bytes each), dropped (mask of those left out of this send)
--- returns for each group: 0 go | n > 0 wait n ms | -1 lost | -2 not running |
---          -3 locked by another message to the same people | -4 canary is full |
---          -(1024 + mask) leave these out first: they have opted out (calls.left_out)
+-- returns groups let through ever, by any child; then for each group: 0 go |
+--         n > 0 wait n ms | -1 lost | -2 not running | -3 locked by another message
+--         to the same people | -4 canary is full | -(1024 + mask) leave these out
+--         first: they have opted out (calls.left_out)
 -- A repeated call with the same serial answers -1: it never lets through twice.
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -35,9 +36,9 @@ for _, item in ipairs(items) do
 end
 for campaign, members in pairs(groups) do prefetch(campaign, members) end
 
-local paused = throttled_ms()
+local paused = closed_ms()
 local held = redis.call('ZMSCORE', KEY.locks, unpack(locks))
-local taken = {}
+local taken, passed = {}, 0
 
 local function is_mine(item, r)
   local first = r.state == STATE.claimed
@@ -128,6 +129,7 @@ local function pass(item, r)
     redis.call('HSET', key('masks', campaign.load), name, item.dropped)
   end
   taken[item.lock] = true
+  passed = passed + 1
 end
 
 local function judge(i, item)
@@ -167,4 +169,10 @@ for _, campaign in ipairs(opened) do
   end
 end
 flush()
+
+if passed > 0 then
+  if redis.call('EXISTS', KEY.identity) == 0 then introduce() end
+  redis.call('HINCRBY', KEY.identity, 'count', passed)
+end
+table.insert(answers, 1, tonumber(redis.call('HGET', KEY.identity, 'count')) or 0)
 return answers

@@ -6,6 +6,8 @@
 local account_rate, heartbeat_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local WAKE_MS = 3000
 
+-- Who was there before a restart is asked before anybody counts as dead.
+if unsure_ms() > 0 then return { 0, unsure_ms() } end
 redis.call('ZREMRANGEBYSCORE', KEY.children, '-inf', NOW - heartbeat_ms)
 redis.call('ZREMRANGEBYSCORE', KEY.shifts, '-inf', NOW - heartbeat_ms)
 redis.call('ZREMRANGEBYSCORE', KEY.locks, '-inf', NOW)
