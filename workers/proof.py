@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from dispatcher.settings import Settings
-from workers.search import Candidate, Found, Query, Searched, Throttled, Unavailable
+from workers.search import (
+    MAX_NUMBERS,
+    Candidate,
+    Found,
+    Query,
+    Searched,
+    Throttled,
+    Unavailable,
+)
 
 #: Seconds that the provider may have received a message before the gate or after the
 #: deadline by its clock. Half of what a lock lasts after an acceptance (10 s), so that
@@ -20,8 +28,9 @@ SLACK_S: Final = 5.0
 #: Seconds by which the search goes further while the skew is not known. What is found
 #: only there proves nothing, but nothing is sent again on account of it.
 UNKNOWN_SKEW_S: Final = 60.0
-#: Seconds after which a write is looked for; few at first, for most are found soon.
-LOOKS_S: Final = (2.0, 5.0, 15.0, 45.0, 135.0, 405.0, 1215.0)
+#: Seconds after which a write is looked for again; few at first, for most are found
+#: soon. The first look is the ledger's matter (FIRST_LOOK_MS).
+LOOKS_S: Final = (5.0, 15.0, 45.0, 135.0, 405.0, 1215.0)
 #: Seconds from the gate to the last look: as long as the lock on the members holds.
 CLOSE_S: Final = 1800.0
 
@@ -192,12 +201,14 @@ def _weigh(
 
 
 def _is_to(candidate: Candidate, members: frozenset[int]) -> bool:
-    """To exactly these people, as far as it says."""
-    return (
-        candidate.readable
-        and candidate.members == members
-        and candidate.recipients in (None, len(members))
-    )
+    """To exactly these people.
+
+    A count that is not said might hide others beside them, whose rows were not asked
+    for. Not in a full group: the provider takes no larger one.
+    """
+    counted = candidate.recipients == len(members)
+    full = candidate.recipients is None and len(members) >= MAX_NUMBERS
+    return candidate.readable and candidate.members == members and (counted or full)
 
 
 def _could_be(candidate: Candidate, members: frozenset[int]) -> bool:

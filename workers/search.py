@@ -89,7 +89,8 @@ class Candidate:
     Attributes:
         message_id: The provider's.
         members: The recipients that its rows name.
-        recipients: How many it has, as the rows say; None if they do not.
+        recipients: How many it has, as the rows say; None if they do not, or count
+            their own one each.
         received_at: When it was received, seconds since 1970; None if not said.
         status: The provider's word, known to us or not.
         readable: The rows name all their recipients and agree with each other.
@@ -210,12 +211,14 @@ class _Message:
     """What the rows of one message have said so far."""
 
     members: set[int] = field(default_factory=set)
+    rows: int = 0
     counts: set[int] = field(default_factory=set)
     times: list[float] = field(default_factory=list)
     status: str | None = None
     readable: bool = True
 
     def add(self, row: dict[str, Any]) -> None:
+        self.rows += 1
         numbers = list(_numbers(_destination(row)))
         self.members.update(number for number in numbers if number is not None)
         if None in numbers or not numbers:
@@ -227,14 +230,19 @@ class _Message:
 
     def candidate(self, message_id: str) -> Candidate:
         agreed = len(self.counts) <= 1
+        said = self.counts if agreed and not self._counts_itself() else ()
         return Candidate(
             message_id,
             frozenset(self.members),
-            next(iter(self.counts)) if self.counts and agreed else None,
+            next(iter(said), None),
             min(self.times, default=None),
             self.status,
             self.readable and agreed,
         )
+
+    def _counts_itself(self) -> bool:
+        """Several rows, one for each recipient, that count one: it is their own."""
+        return self.counts == {1} and self.rows >= len(self.members) > 1
 
 
 def read_pages(pages: Sequence[Page], sender: str) -> Found:

@@ -389,6 +389,15 @@ def test_unreadable_destinations(number: object) -> None:
     assert candidate.members <= GROUP
 
 
+def test_rows_that_count_themselves() -> None:
+    """One row for each recipient that counts one says nothing of the whole group."""
+    rows = [row(recipientCount=1), row(f"+{SECOND}", recipientCount=1)]
+    assert read(*rows) == Found((replace(WHOLE, recipients=None),))
+    for alone in (rows[:1], [row([f"+{FIRST}", f"+{SECOND}"], recipientCount=1)]):
+        (candidate,) = read(*alone).candidates
+        assert candidate.recipients == 1
+
+
 def test_rows_that_disagree() -> None:
     """Two counts for one message: neither is believed."""
     (candidate,) = read(row(), row(f"+{SECOND}", recipientCount=3)).candidates
