@@ -27,7 +27,6 @@ from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.proof import (
     CLOSE_S,
-    LOOKS_S,
     Case,
     Decision,
     Hold,
@@ -42,20 +41,17 @@ from workers.search import Found, NotMade, Searched, Throttled
 log = structlog.get_logger(__name__)
 
 #: Searches a second, of all workers together. The provider takes 3500 in five minutes
-#: from one address, whoever asks.
-SEARCH_RATE: Final = 4.0
+#: from one address, whoever asks: a seventh is left for `verify --provider` and people.
+SEARCH_RATE: Final = 10.0
 #: Groups looked for at the same time. Those of one round begin within two seconds and
 #: end within 17, well before the lease (30 s) does.
-ROUND: Final = 8
+ROUND: Final = 20
 #: Seconds between two rounds when nothing is due; new unknown groups are noticed so.
 REST_S: Final = 1.0
 #: Shortest rest, so that it never spins.
 BREATH_S: Final = 0.01
 #: Seconds until a child asks again whether nobody looks.
 STAND_BY_S: Final = 5.0
-#: Seconds until the list of unknown groups is read from its beginning: a clock that
-#: went backwards, or a ledger that was set back, may have hidden some.
-RELIST_S: Final = 60.0
 #: Seconds until a group whose data could not be read is tried again.
 DAMAGED_S: Final = 60.0
 
@@ -151,9 +147,6 @@ class Reconciler:
         self._rules = rules
         self._clock = clock
         self._pace = Pace()
-        self._first_look = min(LOOKS_S[0], rules.grace)
-        self._since = 0.0
-        self._relist_at = 0.0
 
     async def live(self) -> None:
         """Look until cancelled; a fault of Redis only delays."""
@@ -168,7 +161,6 @@ class Reconciler:
             log.warning("reconciler.failed", reason=str(error))
         except Exception:
             log.exception("reconciler.crashed")
-        self._since = 0.0
         return STAND_BY_S
 
     async def run_once(self) -> float:
@@ -177,18 +169,9 @@ class Reconciler:
         Raises:
             LedgerError: Redis does not let it begin.
         """
-        doubts = await self._ledger.run(
-            due_doubts(
-                self._child,
-                self._list_from(),
-                delay=self._first_look * 1000,
-                limit=ROUND,
-            )
-        )
+        doubts = await self._ledger.run(due_doubts(self._child, ROUND))
         if doubts is None:
-            self._since = 0.0
             return STAND_BY_S
-        self._since = doubts.since
         moment = self._moment(doubts.now / 1000)
         reached = await asyncio.gather(*(self._look(d, moment) for d in doubts.due))
         if not all(reached):
@@ -197,12 +180,6 @@ class Reconciler:
             return BREATH_S
         wait = REST_S if doubts.wait is None else doubts.wait / 1000
         return min(REST_S, max(BREATH_S, wait))
-
-    def _list_from(self) -> float:
-        if _loop_time() >= self._relist_at:
-            self._relist_at = _loop_time() + RELIST_S
-            self._since = 0.0
-        return self._since
 
     def _moment(self, now: float) -> _Moment:
         """The client compares the provider's clock with ours, the gate has Redis's."""

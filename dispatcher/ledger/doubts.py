@@ -1,7 +1,8 @@
 """Writes of unknown outcome, listed until the provider's search tells of them.
 
-A doubt is one serial of one group. What is found out is recorded with
-`calls.settle`; nothing here changes a group. All times are milliseconds.
+So are those that the provider took without telling an id. A doubt is one serial of
+one group. What is found out is recorded with `calls.settle`; nothing here changes a
+group. All times are milliseconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dispatcher.ledger.scripts import Argument, Call
+from dispatcher.ledger.scripts import Call
 
 #: Another child looks for them this long after the one that did went silent. Longer
 #: than the slowest round of searches, or two would search at once.
@@ -56,46 +57,33 @@ class Doubts:
 
     Attributes:
         now: The ledger's clock.
-        since: For the next call.
         more: There is more to do at once.
         wait: Until the next one is due; None when none is listed.
         due: Those to look for now.
     """
 
     now: float
-    since: float
     more: bool
     wait: float | None
     due: list[Doubt]
 
 
-def due_doubts(
-    child: str, since: float, *, delay: float, limit: int
-) -> Call[Doubts | None]:
-    """List new doubts and take those due; None when another child does it.
+def due_doubts(child: str, limit: int) -> Call[Doubts | None]:
+    """Those to look for now; None when another child does it.
 
     Args:
         child: Who asks; has the list for `RECONCILER_LEASE_MS` if nobody has it.
-        since: Groups that became unknown earlier are listed already.
-        delay: From when a group became unknown to the first look.
         limit: Doubts at most.
     """
-    arguments: list[Argument] = [
-        child,
-        RECONCILER_LEASE_MS,
-        int(since),
-        int(delay),
-        limit,
-    ]
-    return Call("doubt", arguments, _read)
+    return Call("doubt", [child, RECONCILER_LEASE_MS, limit], _read)
 
 
 def _read(reply: list[Any]) -> Doubts | None:
     if not reply:
         return None
-    now, since, more, wait, *rest = reply
+    now, more, wait, *rest = reply
     due = [_doubt(*rest[at : at + 10]) for at in range(0, len(rest), 10)]
-    return Doubts(now, since, bool(more), None if wait < 0 else wait, due)
+    return Doubts(now, bool(more), None if wait < 0 else wait, due)
 
 
 def _doubt(  # noqa: PLR0917 - as the script returns them

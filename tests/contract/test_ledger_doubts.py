@@ -9,21 +9,19 @@ import pytest
 from dispatcher.ledger.doubts import Doubt, Doubts, due_doubts
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import AsyncLedger
-from tests.bench import DAWN_US, SENDER, Bench
+from tests.bench import DAWN_US, SENDER, TOKEN, Bench
 
 DAWN_MS = DAWN_US // 1000
 DELAY_MS = 2000
 
 
-def due(
-    bench: Bench, child: str = "A", since: float = 0, limit: int = 10
-) -> Doubts | None:
-    return bench.run(due_doubts(child, since, delay=DELAY_MS, limit=limit))
+def due(bench: Bench, child: str = "A", limit: int = 10) -> Doubts | None:
+    return bench.run(due_doubts(child, limit))
 
 
-def doubts(bench: Bench, since: float = 0, limit: int = 10) -> list[Doubt]:
+def doubts(bench: Bench, limit: int = 10) -> list[Doubt]:
     """What is due."""
-    answer = due(bench, since=since, limit=limit)
+    answer = due(bench, limit=limit)
     assert answer is not None
     return answer.due
 
@@ -58,7 +56,7 @@ def test_a_doubt(bench: Bench) -> None:
     """Listed when its group is unknown, due after the delay, with all that is known."""
     lose(bench)
     answer = due(bench)
-    assert answer == Doubts(DAWN_MS + 500, DAWN_MS + 500, False, DELAY_MS, [])
+    assert answer == Doubts(DAWN_MS + 500, False, DELAY_MS, [])
     bench.clock.forward(DELAY_MS)
     assert doubts(bench) == [
         Doubt(
@@ -74,7 +72,7 @@ def test_nothing_is_unknown(bench: Bench) -> None:
     """What is on the wire, or answered, is in no doubt."""
     bench.sent(2)
     bench.settle("accepted", 0, detail="m1")
-    assert due(bench) == Doubts(DAWN_MS, 0, False, None, [])
+    assert due(bench) == Doubts(DAWN_MS, False, None, [])
 
 
 def test_one_child_at_a_time(bench: Bench) -> None:
@@ -90,17 +88,29 @@ def test_one_child_at_a_time(bench: Bench) -> None:
     assert due(bench, "A") is None
 
 
-def test_listing_again_changes_nothing(bench: Bench) -> None:
-    """A successor reads the list from its beginning and keeps what was planned."""
+@pytest.mark.parametrize("verdict", ["hold", "retry", "failed"])
+def test_nobody_needs_to_look_for_it_to_be_listed(bench: Bench, verdict: str) -> None:
+    """Listed by what makes it unknown: it may be held before anybody looks."""
     lose(bench)
-    due(bench)
-    change(bench, NAME, at_ms=DAWN_MS + 9000.5)
-    due(bench)
-    assert bench.redis.zscore(key("doubts"), NAME) == DAWN_MS + 9001
-    bench.clock.forward(8499)
-    assert doubts(bench) == []
-    bench.clock.forward(2)
+    bench.settle(verdict, token="", detail="400")
+    bench.clock.forward(DELAY_MS)
     assert [doubt.name for doubt in doubts(bench)] == [NAME]
+
+
+def test_a_worker_that_died(bench: Bench) -> None:
+    """What it was sending is listed when its lease has ended."""
+    bench.sent(1)
+    bench.lapse(TOKEN)
+    bench.clock.forward(DELAY_MS)
+    assert [doubt.name for doubt in doubts(bench)] == [NAME]
+
+
+def test_told_twice(bench: Bench) -> None:
+    """A repetition does not bring the next look forward."""
+    lose(bench)
+    change(bench, NAME, at_ms=DAWN_MS + 9000.5)
+    bench.settle("unknown", detail="timeout")
+    assert bench.redis.zscore(key("doubts"), NAME) == DAWN_MS + 9001
 
 
 def test_what_is_dropped_is_not_looked_for(bench: Bench) -> None:
@@ -151,13 +161,33 @@ def test_proven_by_somebody_else(bench: Bench) -> None:
     assert bench.redis.exists(key("doubts")) == 0
 
 
-def test_accepted_without_an_id(bench: Bench) -> None:
-    """A write that was unknown before is still looked for, for its id."""
-    lose(bench)
-    due(bench)
+@pytest.mark.parametrize("before", ["unknown", "held", None])
+def test_accepted_without_an_id(bench: Bench, before: str | None) -> None:
+    """It is looked for, for its id; found, there is nothing left to look for."""
+    bench.sent(1)
+    if before:
+        bench.settle("unknown", detail="timeout")
+    if before == "held":
+        bench.settle("hold", token="")
     bench.settle("accepted", token="")
     bench.clock.forward(DELAY_MS)
-    assert [doubt.name for doubt in doubts(bench)] == [NAME]
+    (doubt,) = doubts(bench)
+    assert (doubt.name, doubt.is_open) == (NAME, False)
+    assert bench.settle("accepted", token="", detail="m1") == 1
+    assert doubts(bench) == []
+    assert bench.row().doubled == 0
+
+
+def test_the_id_of_an_earlier_write(bench: Bench) -> None:
+    """It is not the id of the one that was accepted without any: two were taken."""
+    lose(bench)
+    bench.settle("retry", token="")
+    bench.again()
+    bench.settle("accepted", serial=2)
+    bench.settle("accepted", serial=1, token="", detail="m1")
+    assert (bench.record().tail, bench.row().doubled) == ("", 1)
+    bench.settle("accepted", serial=2, token="", detail="m2")
+    assert (bench.record().tail, bench.row().doubled) == ("m2", 1)
 
 
 def test_a_limit(bench: Bench) -> None:
@@ -171,37 +201,6 @@ def test_a_limit(bench: Bench) -> None:
     assert ([doubt.group for doubt in answer.due], answer.more) == ([2, 0], True)
     assert due(bench, limit=4) is not None
     assert not answer.wait
-
-
-def test_very_many_at_once(bench: Bench) -> None:
-    """Every one is listed, though a script run lists a page, and a millisecond more."""
-    bench.checked = False
-    lose(bench, 1300)
-    bench.clock.forward(1)
-    bench.settle("hold", token="")
-    answer = due(bench)
-    assert answer is not None
-    assert (answer.more, answer.since) == (True, DAWN_MS + 501)
-    assert bench.redis.zcard(key("doubts")) == 1299
-    again = due(bench, since=answer.since)
-    assert again is not None
-    assert not again.more
-
-
-def test_pages(bench: Bench) -> None:
-    """Of groups lost at different times each run lists the next ones."""
-    bench.checked = False
-    bench.sent(1100)
-    for group in range(1100):
-        bench.clock.forward(1)
-        bench.settle("unknown", group, detail="timeout")
-    since, listed = 0.0, []
-    for _ in range(3):
-        answer = due(bench, since=since)
-        assert answer is not None
-        since = answer.since
-        listed.append((bench.redis.zcard(key("doubts")), answer.more))
-    assert listed == [(500, True), (1000, True), (1100, False)]
 
 
 def test_a_campaign_that_is_gone(bench: Bench) -> None:

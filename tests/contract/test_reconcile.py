@@ -263,6 +263,49 @@ def test_found_after_it_was_held(server_url: str) -> None:
     run(story())
 
 
+def test_held_before_anybody_could_look(server_url: str) -> None:
+    """Too many to search for in time, or nobody to do it: proof comes all the same."""
+
+    async def story() -> None:
+        async with scene(server_url) as s:
+            await s.lose(3)
+            for group in range(3):
+                lock = member_lock(SENDER, members_of(group))
+                s.bench.settle("hold", group, token="", lock=lock)
+            assert (s.bench.counts(), s.bench.campaign()) == ({"held": 3}, "done")
+            await s.rounds(s.reconciler(), PAST_GRACE_MS)
+            assert (s.bench.counts(), s.misbooked()) == ({"accepted": 3}, [])
+
+    run(story())
+
+
+def test_accepted_without_an_id(server_url: str) -> None:
+    """Its 202 could not be read: the search tells the id, and its people are locked.
+
+    A message of another campaign to them could be taken for it.
+    """
+
+    async def story() -> None:
+        async with scene(server_url) as s:
+            s.bench.load(groups=1)
+            s.gate(0)
+            s.simulator.set_faults({Fault.BAD_JSON: 1.0})
+            outcome = await s.client.send(message(members_of(0)))
+            assert (outcome.kind, outcome.message_id) == (Kind.ACCEPTED, None)
+            lock = member_lock(SENDER, members_of(0))
+            s.bench.settle("accepted", 0, 1, "", lock=lock)
+            assert s.misbooked() == [0]
+            until = s.bench.redis.zscore(key("locks"), lock)
+            assert until > s.clock() / 1000 + 1_700_000
+            await s.rounds(s.reconciler())
+            assert (s.bench.counts(), s.misbooked()) == ({"accepted": 1}, [])
+            until = s.bench.redis.zscore(key("locks"), lock)
+            assert until <= s.clock() / 1000 + 10_000
+            assert s.bench.redis.exists(key("doubts")) == 0
+
+    run(story())
+
+
 # -- never taken ---------------------------------------------------------------
 
 
@@ -310,7 +353,7 @@ def test_a_double_is_counted(server_url: str) -> None:
     """The index lags longer than the grace: sent twice, and the books say so."""
 
     async def story() -> None:
-        async with scene(server_url, replace(CONFIG, index_lag=1.5)) as s:
+        async with scene(server_url, replace(CONFIG, index_lag=3.0)) as s:
             await s.learn_skew()
             await s.lose()
             reconciler = s.reconciler(SHORT)

@@ -393,6 +393,16 @@ end
 -- gate, the width of the provider-search window of an unknown.
 local LOCK_MS = 30 * 60 * 1000
 
+-- A message is rarely in the provider's search sooner than this.
+local FIRST_LOOK_MS = 2000
+
+-- Lists the group's last write, to be looked for at the provider. In the same run as
+-- what makes it doubtful: whatever becomes of the group next, it is not forgotten.
+local function doubt(campaign, group, r)
+  local name = string.format('%s|%d|%d|%.0f', campaign.id, group, r.serial, r.gated_at)
+  redis.call('ZADD', KEY.doubts, 'NX', whole(NOW + FIRST_LOOK_MS), name)
+end
+
 -- ---- Buckets: level in units; in debt below zero. ----
 
 local BUCKET_CAP_S = 0.25 -- a level holds at most this many seconds' worth

@@ -2,15 +2,12 @@
 -- One child at a time looks: it holds a short lease. A doubt is one serial of one
 -- group; it stays on the list when its group is held or sent again, for its message
 -- may be found later and then be a double.
--- ARGV: now, child, lease_ms, since (groups that became unknown earlier than this, in
---       ms, are on the list already), delay_ms (from then to the first look), limit
--- returns: nothing when another child looks | now (ms), since (for the next call),
---          more (1: call again at once), ms until the next look (-1: none), then for
---          each doubt due: its name, id, load, sender, group, serial, gated_at, newest
---          serial, dropped, unknown_at (-1: the group is not unknown)
-local child, lease_ms, since = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local delay_ms, limit = tonumber(ARGV[5]), tonumber(ARGV[6])
-local PAGE = 500 -- unknown groups listed in one run, so that it stays short
+-- ARGV: now, child, lease_ms, limit
+-- returns: nothing when another child looks | now (ms), more (1: call again at once),
+--          ms until the next look (-1: none), then for each doubt due: its name, id,
+--          load, sender, group, serial, gated_at, newest serial, dropped,
+--          unknown_at (-1: the group is not unknown)
+local child, lease_ms, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function is_mine()
   if redis.call('SET', KEY.reconciler, child, 'NX', 'PX', lease_ms) then return true end
@@ -21,38 +18,6 @@ end
 
 if not is_mine() then return {} end
 
--- The group's campaign, number and record; nothing for one that is gone.
-local function find(id, group)
-  local campaign = open(id)
-  if not campaign then return end
-  group = tonumber(group)
-  return campaign, group, record(campaign, group)
-end
-
-local function list(member, unknown_at)
-  local campaign, group, r = find(string.match(member, '^(.*)|(%d+)$'))
-  if not campaign then return end
-  local name = string.format('%s|%d|%d|%.0f', campaign.id, group, r.serial, r.gated_at)
-  redis.call('ZADD', KEY.doubts, 'NX', whole(unknown_at + delay_ms), name)
-end
-
-local function list_all(first, last, ...)
-  local found = redis.call('ZRANGEBYSCORE', KEY.unknown, first, last, 'WITHSCORES', ...)
-  for at = 1, #found, 2 do list(found[at], tonumber(found[at + 1])) end
-  return #found / 2, found[#found]
-end
-
-local count, last = list_all(whole(since), '+inf', 'LIMIT', 0, PAGE)
-local more = count == PAGE
-if more then
-  -- The rest of its last millisecond, too: the next page begins after that.
-  list_all(last, last)
-  since = tonumber(last) + 1
-elseif last then
-  -- More may become unknown in that same millisecond.
-  since = tonumber(last)
-end
-
 -- Accepted under the only serial it ever had: nothing is left to find.
 local function is_clear(r) return r.state == STATE.accepted and r.tail ~= '' and r.serial == 1 end
 
@@ -60,12 +25,12 @@ local due = redis.call('ZRANGEBYSCORE', KEY.doubts, '-inf', NOW, 'LIMIT', 0, lim
 local following = redis.call('ZRANGEBYSCORE', KEY.doubts, '(' .. whole(NOW), '+inf',
                              'WITHSCORES', 'LIMIT', 0, 1)
 local next_ms = following[2] and tonumber(following[2]) - NOW or -1
-if limit > 0 and #due == limit then more = true end
 
-local reply = { NOW, since, more and 1 or 0, next_ms }
+local reply = { NOW, #due == limit and 1 or 0, next_ms }
 for _, name in ipairs(due) do
   local id, number, serial, gated_at = string.match(name, '^(.*)|(%d+)|(%d+)|(%d+)$')
-  local campaign, group, r = find(id, number)
+  local campaign, group = open(id), tonumber(number)
+  local r = campaign and record(campaign, group)
   if not campaign or is_clear(r) then redis.call('ZREM', KEY.doubts, name)
   else
     local unknown_at = redis.call('ZSCORE', KEY.unknown, id .. '|' .. number)

@@ -61,6 +61,7 @@ local function take_back(member, token)
     move(campaign, group, r, 'lose')
     r.tail = 'worker lost'
     redis.call('ZADD', KEY.unknown, whole(NOW), member)
+    doubt(campaign, group, r)
     lost = lost + 1
   end
 end

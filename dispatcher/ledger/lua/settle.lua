@@ -52,10 +52,11 @@ local function keep_extra(item, r)
 end
 
 -- An unresolved group's lock is its own until it expires. Later, or once the group
--- was settled, another message to the same people may hold it.
+-- was settled, another message to the same people may hold it. One that was taken and
+-- whose id nobody knows is searched for, so that its lock stays, too.
 local function free_lock(item, r)
   local unresolved = r.state == STATE.sending or r.state == STATE.unknown
-    or r.state == STATE.held
+    or r.state == STATE.held or (r.state == STATE.accepted and r.tail == '')
   if unresolved and NOW < r.gated_at + LOCK_MS then unlock[#unlock + 1] = item.lock end
 end
 
@@ -68,9 +69,14 @@ local function expect_deliveries(item, r)
   awaiting[campaign.id .. '|' .. math.floor(item.group / CHUNK)] = true
 end
 
-local function accept(item, r, id, serial)
+local function relax_lock(item, r)
   free_lock(item, r)
   relock[#relock + 1] = item.lock
+end
+
+local function accept(item, r, id, serial)
+  if id ~= '' then relax_lock(item, r)
+  elseif serial == r.serial then doubt(item.campaign, item.group, r) end
   r.dropped = dropped_at(item.campaign, item.group, r, serial)
   r.attempts = math.min(255, r.attempts + 1)
   change(item, r, 'accept', id)
@@ -118,7 +124,8 @@ function verdicts.accepted(item, r)
   local newest = item.serial == r.serial
   if r.state == STATE.accepted then
     if item.detail == '' or item.detail == r.tail then return 0 end
-    if r.tail ~= '' then return keep_extra(item, r) end
+    if r.tail ~= '' or not newest then return keep_extra(item, r) end
+    relax_lock(item, r)
     r.tail = item.detail
     item.campaign.dirty[item.group] = r
     return 1
@@ -179,6 +186,7 @@ function verdicts.unknown(item, r)
   if r.state ~= STATE.sending or item.serial ~= r.serial then return 0 end
   change(item, r, 'lose', item.detail)
   redis.call('ZADD', KEY.unknown, whole(NOW), member(item))
+  doubt(item.campaign, item.group, r)
   return 1
 end
 
