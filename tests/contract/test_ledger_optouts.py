@@ -180,7 +180,8 @@ def test_a_doubt_is_about_its_own_people(bench: Bench) -> None:
 
 
 def doubts(bench: Bench) -> list[Doubt]:
-    found = bench.run(due_doubts("child", 0, delay=0, limit=10))
+    bench.clock.forward(2000)
+    found = bench.run(due_doubts("child", 10))
     assert found is not None
     return found.due
 
