@@ -1,6 +1,6 @@
 """The inbox: bodies of callbacks, kept as they came until somebody applies them.
 
-What `put` has returned from is on Redis's disk. Nothing here reads a body.
+What was put and awaited is on Redis's disk. Nothing here reads a body.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Inbox:
         self._length = 0
         self._put = Coalescer(self._push, _BATCH)
 
-    async def put(self, body: bytes) -> None:
-        """Store one body; it is durable when this returns.
+    def put(self, body: bytes) -> Awaitable[None]:
+        """Store one body; it is durable once this has been awaited.
 
         Raises:
             InboxFull: Too many wait already.
             LedgerError: It may or may not be stored. To store it twice is harmless.
         """
-        await self._put(body)
+        return self._put(body)
 
     async def check(self) -> None:
         """Could a body be stored now?

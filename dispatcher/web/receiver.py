@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Awaitable
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -34,7 +35,7 @@ _decode: Final = msgspec.json.Decoder(list[dict[str, Any]] | dict[str, Any]).dec
 class Store(Protocol):
     """What the receiver needs of the inbox."""
 
-    async def put(self, body: bytes) -> None:
+    def put(self, body: bytes) -> Awaitable[None]:
         """Keep a body; LedgerError if that cannot be said of it."""
         ...
 
@@ -86,30 +87,38 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["method"] != "POST":
-            answer: Answer | None = WRONG_METHOD
-        else:
-            answer = await self._take(scope["headers"], receive)
-        if answer is not None:
-            await send(answer.start)
-            await send(answer.end)
+        # What need not wait is a plain call: a coroutine costs more than most checks.
+        message = await receive()
+        if message.get("more_body"):
+            message = await _whole(message, receive)
+        if message["type"] == _GONE:
+            return
+        body: bytes = message.get("body", b"")
+        answer = self._refusal(scope, body)
+        if answer is None:
+            try:
+                await self._inbox.put(body)
+                answer = TAKEN
+            except LedgerError as error:
+                answer = self._put_off(error)
+        await send(answer.start)
+        await send(answer.end)
 
-    async def _take(
-        self, headers: list[tuple[bytes, bytes]], receive: Receive
-    ) -> Answer | None:
-        """The answer to a POST; None if nobody waits for it any more."""
-        # Read before the credentials are looked at: the challenge leaves a connection
-        # on which the same callback can come again.
-        body = await _read(receive)
-        if body is None:
-            return None
+    def _refusal(self, scope: Scope, body: bytes) -> Answer | None:
+        """The answer to what is not taken; None: take it.
+
+        The body was read before the credentials are looked at: so the challenge leaves
+        a connection on which the same callback can come again.
+        """
+        if scope["method"] != "POST":
+            return WRONG_METHOD
         if len(body) > LONGEST:
             return self._refused(TOO_LONG, "too long", len(body))
-        if (answer := self._stranger(headers)) is not None:
+        if (answer := self._stranger(scope["headers"])) is not None:
             return answer
         if not _is_callback(body):
             return self._refused(NOT_JSON, "not a JSON array of objects", len(body))
-        return await self._store(body)
+        return None
 
     def _stranger(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
         """The answer to who may not come in; None: come in."""
@@ -133,15 +142,11 @@ class Receiver:
             return None
         return self._refused(WHO, "wrong credentials")
 
-    async def _store(self, body: bytes) -> Answer:
-        try:
-            await self._inbox.put(body)
-        except LedgerError as error:
-            # Its text may quote what Redis was told.
-            if times := self._sparing(reason(error)):
-                log.warning("callback.put_off", reason=reason(error), times=times)
-            return LATER
-        return TAKEN
+    def _put_off(self, error: LedgerError) -> Answer:
+        # The error's text may quote what Redis was told.
+        if times := self._sparing(reason(error)):
+            log.warning("callback.put_off", reason=reason(error), times=times)
+        return LATER
 
     def _refused(self, answer: Answer, reason: str, length: int = 0) -> Answer:
         if times := self._sparing(reason):
@@ -149,16 +154,13 @@ class Receiver:
         return answer
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body, cut off once it is too long; None if the sender is gone."""
-    message = await receive()
-    if not message.get("more_body"):
-        return None if message["type"] == _GONE else message.get("body", b"")
+async def _whole(message: Message, receive: Receive) -> Message:
+    """The message with the rest of the body, cut off once it is too long."""
     body = bytearray(message["body"])
     while message.get("more_body") and len(body) <= LONGEST:
         message = await receive()
         body += message.get("body", b"")
-    return None if message["type"] == _GONE else bytes(body)
+    return {**message, "body": bytes(body)}
 
 
 def _is_callback(body: bytes) -> bool:
