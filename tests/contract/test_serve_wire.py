@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -130,15 +130,17 @@ def test_an_idle_connection_is_kept(
 def test_too_many_connections(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 beyond the bound, and service once some are gone."""
     monkeypatch.setattr(server, "_MOST", 3)
-    with serving(bench.url) as url:
-        clients = [httpx.Client(base_url=url) for _ in range(3)]
-        codes = [c.post("/callbacks", content=BODY).status_code for c in clients]
-        assert codes == [202, 202, 503]
-        clients.pop(0).close()
-        codes = [c.post("/callbacks", content=BODY).status_code for c in clients]
-        assert codes == [202, 202]
-        for client in clients:
-            client.close()
+    with serving(bench.url) as url, ExitStack() as stack:
+        first, second, third = (
+            stack.enter_context(httpx.Client(base_url=url)) for _ in range(3)
+        )
+        each = [c.post("/callbacks", content=BODY) for c in (first, second, third)]
+        assert [answer.status_code for answer in each] == [202, 202, 503]
+        first.close()
+        eventually(
+            lambda: third.post("/callbacks", content=BODY).status_code == 202,
+            *(10, "there is room again"),
+        )
 
 
 def test_requests_under_way_are_answered_at_the_end() -> None:
