@@ -55,6 +55,7 @@ class Dispatcher:
         self._broker_url = redis_address(self.settings)
         self.ledger = Ledger(ledger_address(self.settings))
         self.ledger.check()
+        self._is_checked = False
 
     def __enter__(self) -> Self:
         return self
@@ -138,11 +139,21 @@ class Dispatcher:
 
     def place(self, order: Order) -> Run:
         """Submit an order; raises as `submit` does."""
+        if not order.dry_run:
+            self._check_safety()
         directory = self.settings.data_path / "rejections"
         submission = Producer(self.ledger, directory).submit(order)
         if not order.dry_run:
             self.wake()
         return Run(self, order.id, submission)
+
+    def _check_safety(self) -> None:
+        """Once: is what will be submitted safe there?"""
+        if not self._is_checked:
+            insisted = self.settings.allow_unsafe_redis
+            for remark in self.ledger.check_safety(insisted=insisted):
+                log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
+            self._is_checked = True
 
     def campaigns(self) -> list[Run]:
         """Every campaign of this ledger, oldest first."""

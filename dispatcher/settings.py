@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     ledger_url: str | None = Field(
         default=None, alias="DISPATCHER_LEDGER_URL", repr=False
     )
+    #: Use a Redis that may evict or keeps nothing; it is warned of at each start.
+    allow_unsafe_redis: bool = Field(
+        default=False, alias="DISPATCHER_ALLOW_UNSAFE_REDIS"
+    )
     data_dir: Path = Field(
         default=Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
     )

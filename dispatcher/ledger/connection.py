@@ -22,6 +22,7 @@ from dispatcher.errors import (
     LedgerError,
     LedgerUnreachable,
 )
+from dispatcher.ledger.server import ASKED, Facts
 
 #: Seconds to wait for an answer. A frozen server is told from a slow one here.
 ANSWER_TIMEOUT_S: Final = 10.0
@@ -83,6 +84,21 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     """The same for an event loop."""
     options = _options() | {"retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
     return redis.asyncio.Redis.from_url(ledger_url(url), **options)
+
+
+def facts_of(client: redis.Redis) -> Facts:
+    """What a server says about itself."""
+    info: Any = client.info("all")
+    try:
+        answer: Any = client.config_get(*ASKED)
+    except redis.ResponseError:
+        # Managed servers forbid it.
+        return Facts(info, None)
+    return Facts(info, {_text(name): _text(value) for name, value in answer.items()})
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 @contextmanager

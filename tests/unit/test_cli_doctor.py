@@ -16,6 +16,7 @@ from dispatcher.cli.findings import Finding
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.cli.up_note import Note
 from dispatcher.cli.vitals import plain_address
+from dispatcher.ledger.server import Facts
 from dispatcher.ledger.states import GroupState
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
@@ -29,7 +30,7 @@ GOOD: dict[str, Any] = {
     "maxmemory": 0,
     "used_memory": 2_000_000,
 }
-ALWAYS = {"appendfsync": "always"}
+ALWAYS = {"appendfsync": "always", "save": ""}
 IDLE = Progress(
     id="fair",
     state="running",
@@ -60,7 +61,7 @@ def of_redis(
     config: Mapping[str, str] | None = ALWAYS, skew: float = 0.0, **info: object
 ) -> dict[str, Finding]:
     """What is found of a good server with these differences, by check."""
-    facts = RedisFacts(GOOD | info, config, skew)
+    facts = RedisFacts(Facts(GOOD | info, config), skew)
     return {finding.check: finding for finding in findings_redis.examine_redis(facts)}
 
 
@@ -82,17 +83,23 @@ def test_a_good_server_is_all_right() -> None:
         ({"redis_version": "?"}, "version", "fault", "?"),
         ({"cluster_enabled": 1}, "role", "fault", "cluster"),
         ({"role": "slave"}, "role", "fault", "replica"),
-        ({"aof_enabled": 0}, "durability", "warning", "would be sent again"),
+        ({"aof_enabled": 0}, "durability", "fault", "keeps nothing"),
+        (
+            {"aof_enabled": 0, "config": {"save": "3600 1"}},
+            *("durability", "warning", "since the last snapshot; groups sent"),
+        ),
+        ({"aof_enabled": 0, "config": None}, "durability", "warning", "snapshot"),
+        (
+            {"config": {"appendfsync": "no"}},
+            *("durability", "warning", "the last half minute"),
+        ),
+        ({"maxmemory_policy": None}, "eviction", "warning", "not shown"),
         (
             {"config": {"appendfsync": "everysec"}},
             *("durability", "warning", "appendfsync everysec: a crash"),
         ),
         ({"config": None}, "durability", "warning", "more is not shown"),
-        ({"maxmemory_policy": "allkeys-lru"}, "eviction", "warning", "vanish"),
-        (
-            {"maxmemory_policy": "allkeys-lru", "maxmemory": 9_000_000},
-            *("eviction", "fault", "vanish"),
-        ),
+        ({"maxmemory_policy": "allkeys-lru"}, "eviction", "fault", "vanish"),
         ({"maxmemory": 9_000_000}, "memory", "ok", "2.0 MB used of 9.0 MB"),
         ({"maxmemory": 2_500_000}, "memory", "warning", "of 2.5 MB"),
         ({"maxmemory": 2_000_000}, "memory", "fault", "of 2.0 MB"),

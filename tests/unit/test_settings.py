@@ -78,6 +78,7 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
         SecretStr("s3cret"),
         None,
     ),
+    ("allow_unsafe_redis", "DISPATCHER_ALLOW_UNSAFE_REDIS", "1", True, False),
     ("log_format", "DISPATCHER_LOG_FORMAT", "json", "json", "auto"),
     ("log_level", "DISPATCHER_LOG_LEVEL", "debug", "debug", "info"),
 ]
