@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.embedded import ledger_address, redis_address
+from dispatcher.ledger import sentinel
 from dispatcher.ledger.calls import HEARTBEAT_MS
 from dispatcher.ledger.connection import connect, facts_of, faults
 from dispatcher.ledger.keys import CELERY_PREFIX, key
@@ -85,6 +86,8 @@ def _any(reply: Any) -> Any:  # noqa: ANN401 - redis-py types both of its client
 
 def plain_address(url: str) -> str:
     """An address without user, password and whatever else it may hold."""
+    if sentinel.is_watched(url):
+        return sentinel.parse(url).plain()
     parts = urlsplit(url)
     if not parts.hostname or parts.scheme in ("unix", "redis+socket"):
         return f"{parts.scheme}://{parts.path}"
