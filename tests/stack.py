@@ -93,6 +93,33 @@ class Worker:
         self.kill()
 
 
+class Receiver:
+    """One `dispatcher serve`, which can be killed and started again on its port."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, port: int) -> None:
+        self._file: IO[bytes] = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "dispatcher", "serve", "--port", str(port)],
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode()
+        self.url = line.removeprefix("callbacks: ").strip()
+        self.port = int(self.url.rsplit(":", 1)[1].partition("/")[0])
+
+    def kill(self) -> None:
+        """SIGKILL, in the middle of whatever it does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._file.close()
+
+
 class Stack:
     """Server, simulator and workers; a context manager.
 
@@ -128,6 +155,7 @@ class Stack:
         self._rate = rate
         self._settings = dict(settings or {})
         self._workers: list[Worker] = []
+        self._receivers: list[Receiver] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -173,6 +201,22 @@ class Stack:
         self._workers.append(worker)
         return worker
 
+    def receiver(self, port: int = 0) -> Receiver:
+        """Start a callback receiver, and let the provider call it."""
+        env = {
+            **self.env,
+            "DISPATCHER_CALLBACK_USERNAME": "bandwidth",
+            "DISPATCHER_CALLBACK_PASSWORD": PASSWORD,
+        }
+        receiver = Receiver(env, self.directory / "receiver.log", port)
+        self._receivers.append(receiver)
+        self.simulator.set_callbacks(receiver.url, "bandwidth", PASSWORD)
+        return receiver
+
+    def receiver_log(self) -> str:
+        """What all receivers wrote."""
+        return (self.directory / "receiver.log").read_text()
+
     def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
         """A campaign to so many people."""
         campaign = Campaign(sender=SENDER, text=TEXT, **options)
@@ -204,6 +248,8 @@ class Stack:
     def _end_workers(self) -> None:
         for worker in self._workers:
             worker.end()
+        for receiver in self._receivers:
+            receiver.kill()
 
 
 @dataclass(frozen=True)
