@@ -417,6 +417,12 @@ class AsyncLedger:
             raw: Any = await self._redis.hmget(key("loads"), list(loads))
         return [id_ and id_.decode() for id_ in raw]
 
+    async def left_out(self, load: str, group: int, serial: int) -> int:
+        """The mask of the members left out of one send of a group."""
+        with connection.faults():
+            raw: Any = await self._redis.hget(key("masks", load), f"{group}:{serial}")
+        return int(raw or 0)
+
     async def look_again(self, doubt: str, at_ms: float) -> None:
         """Look for a doubt later; nothing when it is not on the list any more."""
         with connection.faults():
