@@ -173,7 +173,7 @@ def test_none_switches_a_rate_off(
         ("DISPATCHER_SLOTS", "1001"),
         ("DISPATCHER_SLOTS", "2.5"),
         ("DISPATCHER_HTTP_DEADLINE", "0"),
-        ("DISPATCHER_HTTP_DEADLINE", "21"),
+        ("DISPATCHER_HTTP_DEADLINE", "16"),
         ("DISPATCHER_UNKNOWN_GRACE", "-1"),
         ("DISPATCHER_UNKNOWN_POLICY", "forget"),
         ("DISPATCHER_LOG_LEVEL", "loud"),
