@@ -30,6 +30,13 @@ def admin(url: str) -> Any:  # noqa: ANN401 - redis-py types both of its clients
     return redis.Redis.from_url(ledger_url(url), socket_timeout=30)
 
 
+def pid_of(server: EmbeddedServer) -> int:
+    """The process of a server that runs."""
+    process = server._server._process
+    assert process is not None
+    return process.pid
+
+
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     """A process that is there and does nothing."""
