@@ -294,7 +294,8 @@ class Sender:
             call: Call[Any] = calls.throttle(pause.retry_after)
         else:
             reason = f"the provider answered {pause.reason}"
-            call = calls.control(job.id, "pause", reason)
+            refused = job.group if job.was_gated else None
+            call = calls.control(job.id, "pause", reason, refused=refused)
         try:
             await until_taken(lambda: self._ledger.run(call))
         except DispatchError as error:

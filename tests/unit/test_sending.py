@@ -177,7 +177,7 @@ def send(
             [STOPPED],
             [
                 ("gate", 1, -1),
-                ("control", "c1", "pause", "the provider answered 403 forbidden"),
+                ("control", "c1", "pause", "the provider answered 403 forbidden", 0),
                 verdict(RETRY, 1, detail="403 forbidden"),
             ],
             "retry",
@@ -186,7 +186,7 @@ def send(
         pytest.param(
             [Ungated(Kind.STOPPED, "token: 401")],
             [
-                ("control", "c1", "pause", "the provider answered token: 401"),
+                ("control", "c1", "pause", "the provider answered token: 401", ""),
                 verdict(BACK, 0),
             ],
             "back",
