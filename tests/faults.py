@@ -34,7 +34,7 @@ def pid_of(server: EmbeddedServer) -> int:
     """The process of a server that runs."""
     process = server._server._process
     assert process is not None
-    return process.pid
+    return int(process.pid)
 
 
 @contextmanager
