@@ -23,6 +23,8 @@ from dispatcher.errors import (
     LedgerUnreachable,
     ListError,
     ListRejected,
+    MediaError,
+    MediaExpire,
     Refused,
     UnknownCampaign,
 )
@@ -57,6 +59,8 @@ __all__ = [
     "LedgerUnreachable",
     "ListError",
     "ListRejected",
+    "MediaError",
+    "MediaExpire",
     "Progress",
     "RecipientResult",
     "Recipients",

@@ -235,7 +235,7 @@ class Sender:
             sender=campaign.sender,
             to=job.to,
             text=campaign.text,
-            media=tuple(campaign.media),
+            media=tuple(map(str, campaign.media)),
             tag=job.tag,
             # The provider may not look at it for group messages; the gate does.
             expiration=expires_at.isoformat() if expires_at else None,

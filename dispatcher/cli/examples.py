@@ -32,6 +32,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "dispatcher resolve open-house 17 --sent 1589228074636lm4k2je7j7jklbn2",
         "dispatcher resolve open-house 17 --not-sent",
     ),
+    "media put": ("dispatcher media put poster.jpg map.png",),
+    "media list": ("dispatcher media list", "dispatcher media list --json"),
+    "media delete": ("dispatcher media delete 2cf24dba5fb0a30e26e83b2ac5b9e29e.jpg",),
     "worker": ("dispatcher worker --concurrency 4",),
     "serve": ("dispatcher serve --host 0.0.0.0 --port 8085",),
     "simulator": (
@@ -46,11 +49,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def add_examples(commands: Iterable[CommandInfo]) -> None:
-    """Show each command's examples below its help."""
+def add_examples(commands: Iterable[CommandInfo], family: str = "") -> None:
+    """Show each command's examples below its help.
+
+    Args:
+        commands: Typer's own.
+        family: What comes before their names, with a space.
+    """
     for command in commands:
         name = str(command.name or getattr(command.callback, "__name__", ""))
-        if lines := EXAMPLES.get(name):
+        if lines := EXAMPLES.get(family + name):
             # The mark keeps the lines as they are.
             command.epilog = "\b\n" + "\n".join(
                 ["Examples:", *(f"  {x}" for x in lines)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from dispatcher.cli.account import Answer
 from dispatcher.cli.entry import run as command_line
 from dispatcher.cli.findings import Finding
 from dispatcher.cli.findings_redis import RedisFacts
-from dispatcher.cli.up_note import Note
+from dispatcher.cli.up_note import Note, leave, only_one
 from dispatcher.cli.vitals import plain_address
 from dispatcher.ledger.server import Facts
 from dispatcher.ledger.states import GroupState
@@ -344,3 +345,26 @@ def test_bad_settings_are_all_told(
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     """Wherever in it they stand."""
     assert plain_address(url) == shown
+
+
+def test_calls_go_to_the_simulated_provider_while_up_runs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nowhere else, whatever is set; afterwards to the real one."""
+    monkeypatch.setenv("DISPATCHER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BW_USERNAME", "somebody")
+    own = Settings.load()
+    note = Note(
+        pid=1,
+        flower="",
+        simulator="http://127.0.0.1:8080/api/v2",
+        account_rate=1.0,
+        sender_rate=None,
+    )
+    with only_one(own):
+        leave(own, note)
+        settings = account.at_provider()
+        assert settings.base_url == "http://127.0.0.1:8080/api/v2"
+        assert (settings.account_id, settings.username) == ("simulated", "simulated")
+        assert settings.data_dir == tmp_path
+    assert account.at_provider() == own

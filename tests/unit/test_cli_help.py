@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.cli import media
 from dispatcher.cli.entry import app, run
 from dispatcher.cli.examples import EXAMPLES
 
@@ -11,14 +12,20 @@ NAMES = [
     str(command.name or getattr(command.callback, "__name__", ""))
     for command in app.registered_commands
 ]
+FAMILIES = {"media": media.app}
+ALL = NAMES + [
+    f"{family} {command.name or getattr(command.callback, '__name__', '')}"
+    for family, members in FAMILIES.items()
+    for command in members.registered_commands
+]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_every_command_shows_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As it is typed, on a line of its own, within 80 columns."""
-    assert run([name, "--help"]) == 0
+    assert run([*name.split(), "--help"]) == 0
     out = capsys.readouterr().out
     for example in EXAMPLES[name]:
         assert f"\n    {example}\n" in out
@@ -27,10 +34,10 @@ def test_every_command_shows_an_example(
 
 def test_no_example_is_of_a_command_that_is_not_there() -> None:
     """Who renames a command renames its example."""
-    assert set(EXAMPLES) == set(NAMES)
+    assert set(EXAMPLES) == set(ALL)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *FAMILIES])
 def test_the_overview_cuts_no_sentence(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
