@@ -23,8 +23,6 @@ from dispatcher.errors import (
     LedgerUnreachable,
     ListError,
     ListRejected,
-    MediaError,
-    MediaExpire,
     Refused,
     UnknownCampaign,
 )
@@ -38,6 +36,7 @@ from dispatcher.results import (
     RecipientResult,
 )
 from dispatcher.settings import Settings
+from dispatcher.suppression import Suppression
 
 __all__ = [
     "AsyncDispatcher",
@@ -59,8 +58,6 @@ __all__ = [
     "LedgerUnreachable",
     "ListError",
     "ListRejected",
-    "MediaError",
-    "MediaExpire",
     "Progress",
     "RecipientResult",
     "Recipients",
@@ -69,6 +66,7 @@ __all__ = [
     "Run",
     "Settings",
     "Submission",
+    "Suppression",
     "UnknownCampaign",
     "Verification",
     "read_recipients",

@@ -7,14 +7,13 @@ has one implementation, and the event loop is never held up. Nothing is decided 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from functools import partial
-from itertools import islice
 from types import TracebackType
-from typing import Final, Literal, Self, TypeVar, overload
+from typing import Literal, Self, overload
 
 from dispatcher.books import Verification
-from dispatcher.bridge import Threads, load
+from dispatcher.bridge import Threads, load, stream
 from dispatcher.campaign import Campaign
 from dispatcher.client import LOOK_S, Dispatcher, Run
 from dispatcher.errors import InvalidInput
@@ -28,11 +27,7 @@ from dispatcher.results import (
     check_state,
 )
 from dispatcher.settings import Settings
-
-T = TypeVar("T")
-
-#: Results fetched in one go.
-_BATCH: Final = 500
+from dispatcher.suppression import Suppression
 
 
 class AsyncDispatcher:
@@ -112,10 +107,7 @@ class AsyncDispatcher:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
-            MediaExpire: The provider would delete uploaded media before the end.
-            MediaError: The provider did not take a local file of `media`.
-            InvalidInput: The list or a file of `media` cannot be read, or an argument
-                is wrong.
+            InvalidInput: The list cannot be read, or an argument is wrong.
             LedgerError: Redis cannot take it; nothing was submitted.
         """
         submit = partial(
@@ -165,6 +157,69 @@ class AsyncDispatcher:
         """`AsyncRun.retry` of that campaign."""
         retry = partial(self._opened.retry, failed=failed, held=held)
         return await self._threads.call(retry, id)
+
+    # -- who gets nothing any more -----------------------------------------
+
+    async def suppress(
+        self,
+        numbers: Iterable[str],
+        sender: str | None = None,
+        *,
+        region: str = "US",
+    ) -> int:
+        """Send these people nothing any more; see `Dispatcher.suppress`.
+
+        Args:
+            numbers: Written in any usual way.
+            sender: Only this sender (E.164) may not write to them; None: nobody may.
+            region: Country of numbers without a country code.
+
+        Returns:
+            How many were not on that list before.
+
+        Raises:
+            InvalidInput: One is no phone number; nothing was stored.
+            LedgerError: Redis cannot take them; some may be stored.
+        """
+        suppress = partial(self._opened.suppress, region=region)
+        return await self._threads.call(suppress, numbers, sender)
+
+    async def unsuppress(
+        self,
+        numbers: Iterable[str],
+        sender: str | None = None,
+        *,
+        region: str = "US",
+    ) -> int:
+        """Take people off a list; see `Dispatcher.unsuppress`.
+
+        Args:
+            numbers: Written in any usual way.
+            sender: From the list of this sender; None: from that of all senders.
+            region: Country of numbers without a country code.
+
+        Returns:
+            How many were on it.
+
+        Raises:
+            InvalidInput: One is no phone number; nothing was changed.
+            LedgerError: Redis cannot serve; some may be removed.
+        """
+        unsuppress = partial(self._opened.unsuppress, region=region)
+        return await self._threads.call(unsuppress, numbers, sender)
+
+    def suppressed(self, sender: str | None = None) -> AsyncIterator[Suppression]:
+        """People who get nothing any more; streamed, in no order.
+
+        Args:
+            sender: Only those whom this sender may not write to; None: all lists.
+        """
+        blocking = self._opened
+        return stream(self._threads, lambda: blocking.suppressed(sender))
+
+    async def suppressed_count(self, sender: str | None = None) -> int:
+        """How many entries `suppressed` has."""
+        return await self._threads.call(self._opened.suppressed_count, sender)
 
     @property
     def _opened(self) -> Dispatcher:
@@ -248,16 +303,11 @@ class AsyncRun:
         check_state(state)
         run = self._run
         if by == "group":
-            return self._stream(lambda: run.results(state=state))
+            return stream(self._threads, lambda: run.results(state=state))
         if by == "recipient":
-            return self._stream(lambda: run.results(state=state, by="recipient"))
+            by_recipient = partial(run.results, state=state, by="recipient")
+            return stream(self._threads, by_recipient)
         raise InvalidInput("results are by group or by recipient")
-
-    async def _stream(self, begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
-        rows = await self._threads.call(begin)
-        while batch := await self._threads.call(lambda: list(islice(rows, _BATCH))):
-            for row in batch:
-                yield row
 
     async def errors(self) -> dict[str, int]:
         """Failed groups by error code."""

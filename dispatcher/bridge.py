@@ -20,6 +20,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import islice
 from queue import SimpleQueue
 from threading import Event
 from typing import Any, Final, TypeVar
@@ -60,6 +61,16 @@ class Threads:
     def load(self, work: Callable[..., T], *arguments: object) -> Future[T]:
         """The same for a list."""
         return self._loads.submit(copy_context().run, work, *arguments)
+
+
+async def stream(
+    threads: Threads, begin: Callable[[], Iterator[T]]
+) -> AsyncIterator[T]:
+    """What a blocking iterator yields, fetched some hundred at a time."""
+    rows = await threads.call(begin)
+    while batch := await threads.call(lambda: list(islice(rows, _BATCH))):
+        for row in batch:
+            yield row
 
 
 async def load(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
@@ -28,7 +26,7 @@ from dispatcher.queue import make_app, publish_wake_up
 from dispatcher.recipients import Row
 from dispatcher.results import GroupResult, Progress, RecipientResult
 from dispatcher.settings import Settings
-from dispatcher.uploads import kept_until, read_files, upload
+from dispatcher.suppression import Suppressor
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +40,7 @@ _HEARD_S: Final = 10.0
 _BATCH: Final = 200
 
 
-class Dispatcher:
+class Dispatcher(Suppressor):
     """Submits campaigns and tells what became of them.
 
     Args:
@@ -58,7 +56,6 @@ class Dispatcher:
         self._broker_url = redis_address(self.settings)
         self.ledger = Ledger(ledger_address(self.settings))
         self.ledger.check()
-        self._is_checked = False
 
     def __enter__(self) -> Self:
         return self
@@ -99,10 +96,7 @@ class Dispatcher:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
-            MediaExpire: The provider would delete uploaded media before the end.
-            MediaError: The provider did not take a local file of `media`.
-            InvalidInput: The list or a file of `media` cannot be read, or an argument
-                is wrong.
+            InvalidInput: The list cannot be read, or an argument is wrong.
             LedgerError: Redis cannot take it; nothing was submitted.
         """
         order = self.order(
@@ -141,31 +135,15 @@ class Dispatcher:
             stop_after=stop_after,
             dry_run=dry_run,
             hours_margin=self.settings.hours_margin,
-            rates=(self.settings.account_rate, self.settings.sender_rate),
-            media_until=kept_until(campaign, self.settings, datetime.now(UTC)),
         )
 
     def place(self, order: Order) -> Run:
         """Submit an order; raises as `submit` does."""
-        if order.dry_run:
-            read_files(order.campaign)
-        else:
-            self._check_safety()
-            campaign = upload(order.campaign, self.settings)
-            order = replace(order, campaign=campaign)
         directory = self.settings.data_path / "rejections"
         submission = Producer(self.ledger, directory).submit(order)
         if not order.dry_run:
             self.wake()
         return Run(self, order.id, submission)
-
-    def _check_safety(self) -> None:
-        """Once: is what will be submitted safe there?"""
-        if not self._is_checked:
-            insisted = self.settings.allow_unsafe_redis
-            for remark in self.ledger.check_safety(insisted=insisted):
-                log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
-            self._is_checked = True
 
     def campaigns(self) -> list[Run]:
         """Every campaign of this ledger, oldest first."""

@@ -288,14 +288,14 @@ def test_a_second_cancellation_does_not_wait_for_the_thread() -> None:
 # -- the twins ---------------------------------------------------------------------
 
 #: What only the blocking client has: for the command line, and what `async with` does.
-ONLY_BLOCKING = {"order", "place", "wake", "close"}
+ONLY_BLOCKING = {"order", "place", "wake", "close", "store_suppressions"}
 
 
 def _methods(kind: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(function)
-        for name, function in vars(kind).items()
-        if inspect.isfunction(function) and not name.startswith("_")
+        for name, function in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
     }
 
 
