@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dispatcher.campaign import Campaign
 from dispatcher.cli import report
-from dispatcher.cli.demo_list import write_list
+from dispatcher.cli.demo_list import opted_out, write_list
 from dispatcher.cli.demo_parts import Interrupts, Stage
 from dispatcher.cli.exports import export, write_csv
 from dispatcher.cli.options import option
@@ -81,6 +81,7 @@ def play(stage: Stage, data: Path, recipients: int) -> None:
     """
     write_list(data / "list.csv", recipients)
     with Dispatcher(stage.settings) as dispatcher:
+        dispatcher.suppress(opted_out(recipients))
         run = _submit(dispatcher, data)
         _watch(run, stage)
         _conclude(run, stage, data)
@@ -177,7 +178,8 @@ def _tables(run: Run, end: Progress) -> None:
     assert run.submission is not None
     if run.submission.rejections_file:
         say()
-        show(report.left_out_rows(run.submission))
+        done = run.submission
+        show(report.left_out_rows(done.rejected, done.dropped))
     say()
     show(report.states(end.counts))
     if errors := run.errors():

@@ -40,6 +40,8 @@ _BAD: Final = (
 #: One row in so many is bad, one is somebody's second, and one has a number that our
 #: rules allow and the provider refuses.
 _BAD_EVERY, _TWICE_EVERY, _REFUSED_EVERY = 50, 60, 400
+#: One row in so many, beginning with this one, is of somebody who has opted out.
+_OPTED_OUT_EVERY, _FIRST_OPTED_OUT = 150, 70
 
 
 def write_list(path: Path, rows: int) -> None:
@@ -49,6 +51,18 @@ def write_list(path: Path, rows: int) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "phone"))
         writer.writerows(_rows(rows))
+
+
+def opted_out(rows: int) -> list[str]:
+    """The numbers in a list of so many rows whose people have opted out."""
+    return [
+        _opted_out(row) for row in range(_FIRST_OPTED_OUT, rows + 1, _OPTED_OUT_EVERY)
+    ]
+
+
+def _opted_out(row: int) -> str:
+    # No area of the others' is like it.
+    return f"(295) 555-{row // _OPTED_OUT_EVERY:04d}"
 
 
 def _rows(rows: int) -> Iterator[tuple[str, str]]:
@@ -65,6 +79,8 @@ def _written(row: int, numbers: Iterator[str], bad: Iterator[str]) -> str:
         return _number(row // _TWICE_EVERY, spelling=1)
     if not (row + 1) % _REFUSED_EVERY:
         return f"+49 30 {10 + row // _REFUSED_EVERY % 90}"
+    if row % _OPTED_OUT_EVERY == _FIRST_OPTED_OUT:
+        return _opted_out(row)
     return next(numbers)
 
 

@@ -32,9 +32,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "dispatcher resolve open-house 17 --sent 1589228074636lm4k2je7j7jklbn2",
         "dispatcher resolve open-house 17 --not-sent",
     ),
-    "media put": ("dispatcher media put poster.jpg map.png",),
-    "media list": ("dispatcher media list", "dispatcher media list --json"),
-    "media delete": ("dispatcher media delete 2cf24dba5fb0a30e26e83b2ac5b9e29e.jpg",),
+    "suppress add": (
+        "dispatcher suppress add +19195550123 '(919) 555-0124'",
+        "dispatcher suppress add +19195550123 --sender +19195551212",
+    ),
+    "suppress remove": ("dispatcher suppress remove +19195550123",),
+    "suppress list": ("dispatcher suppress list --sender +19195551212",),
+    "suppress import": ("dispatcher suppress import opted-out.csv --column mobile",),
+    "suppress export": ("dispatcher suppress export --output opted-out.csv",),
     "worker": ("dispatcher worker --concurrency 4",),
     "serve": ("dispatcher serve --host 0.0.0.0 --port 8085",),
     "simulator": (
@@ -53,12 +58,13 @@ def add_examples(commands: Iterable[CommandInfo], family: str = "") -> None:
     """Show each command's examples below its help.
 
     Args:
-        commands: Typer's own.
-        family: What comes before their names, with a space.
+        commands: As they are registered.
+        family: The command that they are subcommands of, if they are.
     """
     for command in commands:
-        name = str(command.name or getattr(command.callback, "__name__", ""))
-        if lines := EXAMPLES.get(family + name):
+        own = str(command.name or getattr(command.callback, "__name__", ""))
+        name = f"{family} {own}".strip()
+        if lines := EXAMPLES.get(name):
             # The mark keeps the lines as they are.
             command.epilog = "\b\n" + "\n".join(
                 ["Examples:", *(f"  {x}" for x in lines)]

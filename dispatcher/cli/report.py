@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
 from rich.table import Table
 
 from dispatcher.cli import words
+from dispatcher.cli.forecast import Forecast
 from dispatcher.cli.screen import count, duration, grid, say, show, table
 from dispatcher.cli.waiting import speed
-from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
 from dispatcher.producer import Submission
 from dispatcher.results import CodeAction, Progress
@@ -63,7 +63,7 @@ def _counts(done: Submission, region: str) -> None:
     show(grid((name, f"{number:,}") for name, number in counts.items()))
     if missing:
         say()
-        show(left_out_rows(done))
+        show(left_out_rows(done.rejected, done.dropped))
     if done.rejections_file:
         say()
         show(_first(done.rejections_file, region))
@@ -75,10 +75,10 @@ def left_out(done: Submission) -> int:
     return sum(done.rejected.values()) + sum(done.dropped.values())
 
 
-def left_out_rows(done: Submission) -> Table:
+def left_out_rows(*books: Mapping[str, int] | Mapping[Reason, int]) -> Table:
     """Rows left out, by reason."""
     made = table("#rows", "left out", "why, and what to do")
-    for reason, number in {**done.rejected, **done.dropped}.items():
+    for reason, number in chain.from_iterable(book.items() for book in books):
         made.add_row(f"{number:,}", reason, words.explain_rejection(reason))
     return made
 

@@ -21,7 +21,7 @@ STATES: Final[Mapping[str, str]] = {
     "failed": "will not be sent",
     "unknown": "no answer came: nobody knows yet whether they were taken",
     "held": "may have been taken: a person must look (dispatcher resolve)",
-    "cancelled": "cancelled before they were sent",
+    "cancelled": "not sent: the campaign was cancelled, or all of them opted out",
 }
 
 #: In the order in which they are told: what is final first.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.demo_list import write_list
+from dispatcher.cli.demo_list import opted_out, write_list
 from dispatcher.cli.demo_parts import Interrupts, _defaults, _environment
 from dispatcher.errors import DispatchError
 from dispatcher.intake import Intake
-from dispatcher.numbers import Reason, e164
+from dispatcher.numbers import Reason, e164, normalise
 from dispatcher.recipients import read_recipients
 from dispatcher.settings import Settings
 
@@ -39,6 +39,18 @@ def test_the_sample_list_has_what_real_lists_have(tmp_path: Path) -> None:
     assert len(intake.rejected) == 6
     lengths = Counter(map(len, numbers))
     assert lengths == {12: len(numbers) - lengths[7], 7: 2}
+
+
+@pytest.mark.parametrize(("rows", "people"), [(69, 0), (70, 1), (1000, 7)])
+def test_some_in_the_sample_list_have_opted_out(
+    tmp_path: Path, rows: int, people: int
+) -> None:
+    """Each is in it once, and nobody else has such a number."""
+    write_list(tmp_path / "list.csv", rows)
+    _, numbers = intake_of(tmp_path / "list.csv")
+    gone = [f"+{normalise(number)}" for number in opted_out(rows)]
+    assert len(gone) == people
+    assert [numbers.count(number) for number in gone] == [1] * people
 
 
 def test_nobody_real_is_in_the_sample_list(tmp_path: Path) -> None:
