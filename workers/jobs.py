@@ -213,12 +213,7 @@ class Job:
     @property
     def gated(self) -> bool:
         """Its last serial passed the gate in this shift, and is not proven unsent."""
-        return self.was_gated and self.unsent is None
-
-    @property
-    def was_gated(self) -> bool:
-        """It passed the gate in this shift."""
-        return self.serial > self.claimed.serial
+        return self.serial > self.claimed.serial and self.unsent is None
 
     @property
     def id(self) -> str:
