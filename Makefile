@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit chaos lint format clean
+.PHONY: help demo test unit chaos breaks lint format clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,8 +24,12 @@ test: $(READY) ## every test
 unit: $(READY) ## the tests without processes (seconds)
 	$(BIN)/python -m pytest tests/unit tests/property tests/contract
 
-chaos: $(READY) ## only the kills, drops and faults
+chaos: $(READY) ## kills, drops and faults: their tests, then the whole matrix, into docs/reliability.md
 	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m tests.chaos.matrix --runs 3 --write docs/reliability.md
+
+breaks: $(READY) ## switch protections off in a scratch copy and see tests fail
+	$(BIN)/python -m tests.chaos.breaks
 
 lint: $(READY) ## format check, lint, types
 	$(BIN)/ruff format --check .

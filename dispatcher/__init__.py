@@ -23,6 +23,8 @@ from dispatcher.errors import (
     LedgerUnreachable,
     ListError,
     ListRejected,
+    MediaError,
+    MediaExpire,
     Refused,
     UnknownCampaign,
 )
@@ -58,6 +60,8 @@ __all__ = [
     "LedgerUnreachable",
     "ListError",
     "ListRejected",
+    "MediaError",
+    "MediaExpire",
     "Progress",
     "RecipientResult",
     "Recipients",

@@ -107,7 +107,10 @@ class AsyncDispatcher:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
-            InvalidInput: The list cannot be read, or an argument is wrong.
+            MediaExpire: The provider would delete uploaded media before the end.
+            MediaError: The provider did not take a local file of `media`.
+            InvalidInput: The list or a file of `media` cannot be read, or an argument
+                is wrong.
             LedgerError: Redis cannot take it; nothing was submitted.
         """
         submit = partial(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import (
@@ -37,7 +38,7 @@ MAX_URL: Final = 4096
 #: The rest of 1024 is our own part's.
 MAX_TAG: Final = 1024 - OWN_SPACE
 
-_URL: Final = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[^\s/?#]+\S*|file:///\S+", re.IGNORECASE)
 #: Marks errors that bring their own sentence.
 _OWN: Final = "own_sentence"
 
@@ -47,8 +48,8 @@ _RULES: Final = {
     "sender": "sender: write the number in E.164 form, a plus sign and then the "
     "country code and the digits, nothing else",
     "text": f"text: pass a string of at most {MAX_TEXT} characters",
-    "media": f"media: pass a list of at most {MAX_MEDIA} http or https URLs, each of "
-    f"at most {MAX_URL} characters",
+    "media": f"media: pass a list of at most {MAX_MEDIA} http or https URLs or paths "
+    f"of files, each of at most {MAX_URL} characters",
     "tag": f"tag: pass a string of at most {MAX_TAG} characters",
     "application_id": "application_id: pass the id of your messaging application "
     "as a string of at most 100 characters",
@@ -86,6 +87,18 @@ def _hours(value: str | None) -> str | None:
         raise PydanticCustomError("hours", "no hours") from None
 
 
+def _located(place: str | Path) -> str:
+    """A URL as it is; a path as a URL that does not depend on where one stands."""
+    if isinstance(place, str):
+        if "://" in place or not place.strip():
+            return place
+        place = Path(place).expanduser()
+    try:
+        return place.absolute().as_uri()
+    except ValueError:  # Half a character, for which there is no file.
+        return ""
+
+
 #: Callers may write a list; what is stored must not change.
 _AS_TUPLE: Final = AfterValidator(tuple)
 
@@ -96,7 +109,9 @@ class Campaign(BaseModel):
     Attributes:
         sender: The number it comes from, E.164.
         text: What it says, at most 2048 characters. Text or media is needed.
-        media: At most 10 http(s) URLs.
+        media: At most 10 http(s) URLs or paths of files. `submit` uploads files; until
+            then they stand here as `file://` URLs. Do not pass on what strangers
+            wrote: it may name a file of yours.
         tag: The user's own tag, at most 984 characters, echoed in every callback. The
             provider wants no personal data in it.
         application_id: The provider's messaging application; `None` takes the one of
@@ -133,7 +148,7 @@ class Campaign(BaseModel):
         str | None, Field(max_length=MAX_TEXT, repr=False), _BLANK_IS_NONE
     ] = None
     media: Annotated[
-        Sequence[str], Field(max_length=MAX_MEDIA, repr=False), _AS_TUPLE
+        Sequence[str | Path], Field(max_length=MAX_MEDIA, repr=False), _AS_TUPLE
     ] = ()
     tag: Annotated[str | None, Field(max_length=MAX_TAG), _BLANK_IS_NONE] = None
     application_id: Annotated[str | None, Field(max_length=100), _BLANK_IS_NONE] = None
@@ -186,10 +201,11 @@ class Campaign(BaseModel):
 
     @field_validator("media")
     @classmethod
-    def _can_be_fetched(cls, media: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(len(url) <= MAX_URL and _URL.fullmatch(url) for url in media):
-            raise PydanticCustomError("url", "not an http URL")
-        return media
+    def _can_be_fetched(cls, media: tuple[str | Path, ...]) -> tuple[str, ...]:
+        urls = tuple(map(_located, media))
+        if not all(len(url) <= MAX_URL and _URL.fullmatch(url) for url in urls):
+            raise PydanticCustomError("url", "neither an http URL nor a path")
+        return urls
 
     @field_validator("media")
     @classmethod

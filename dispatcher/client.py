@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
@@ -27,6 +29,7 @@ from dispatcher.recipients import Row
 from dispatcher.results import GroupResult, Progress, RecipientResult
 from dispatcher.settings import Settings
 from dispatcher.suppression import Suppressor
+from dispatcher.uploads import kept_until, read_files, upload
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,7 @@ class Dispatcher(Suppressor):
         self._broker_url = redis_address(self.settings)
         self.ledger = Ledger(ledger_address(self.settings))
         self.ledger.check()
+        self._is_checked = False
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +100,10 @@ class Dispatcher(Suppressor):
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
-            InvalidInput: The list cannot be read, or an argument is wrong.
+            MediaExpire: The provider would delete uploaded media before the end.
+            MediaError: The provider did not take a local file of `media`.
+            InvalidInput: The list or a file of `media` cannot be read, or an argument
+                is wrong.
             LedgerError: Redis cannot take it; nothing was submitted.
         """
         order = self.order(
@@ -135,15 +142,31 @@ class Dispatcher(Suppressor):
             stop_after=stop_after,
             dry_run=dry_run,
             hours_margin=self.settings.hours_margin,
+            rates=(self.settings.account_rate, self.settings.sender_rate),
+            media_until=kept_until(campaign, self.settings, datetime.now(UTC)),
         )
 
     def place(self, order: Order) -> Run:
         """Submit an order; raises as `submit` does."""
+        if order.dry_run:
+            read_files(order.campaign)
+        else:
+            self._check_safety()
+            campaign = upload(order.campaign, self.settings)
+            order = replace(order, campaign=campaign)
         directory = self.settings.data_path / "rejections"
         submission = Producer(self.ledger, directory).submit(order)
         if not order.dry_run:
             self.wake()
         return Run(self, order.id, submission)
+
+    def _check_safety(self) -> None:
+        """Once: is what will be submitted safe there?"""
+        if not self._is_checked:
+            insisted = self.settings.allow_unsafe_redis
+            for remark in self.ledger.check_safety(insisted=insisted):
+                log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
+            self._is_checked = True
 
     def campaigns(self) -> list[Run]:
         """Every campaign of this ledger, oldest first."""

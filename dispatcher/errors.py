@@ -10,10 +10,12 @@ DispatchError
  | + LedgerUnreachable nothing answers at the address
  | + LedgerCorrupt     what is stored breaks a rule of the ledger
  | + InboxFull         too many callbacks wait to be applied
+ + MediaError          the provider's store of media did not do what was asked
  + Refused             a valid request that the present state forbids
    + UnknownCampaign   no campaign has that id
    + ContentConflict   the id is taken by a campaign with other content
    + ListRejected      no recipient is left, or one is bad under `strict`
+   + MediaExpire       the provider would delete the media before the last group
 
 No message holds a phone number, message text or credential.
 """
@@ -69,6 +71,10 @@ class InboxFull(LedgerError):
     """As many callbacks wait to be applied as may wait; ask again later."""
 
 
+class MediaError(DispatchError):
+    """The provider did not store, list or delete media, or cannot be reached."""
+
+
 class Refused(DispatchError):
     """A valid request that the present state does not allow."""
 
@@ -83,3 +89,7 @@ class ContentConflict(Refused):
 
 class ListRejected(Refused):
     """Nothing was submitted: no usable recipient, or a bad one under `strict`."""
+
+
+class MediaExpire(Refused):
+    """Uploaded media would be gone before the last group was sent."""

@@ -31,7 +31,10 @@ from dispatcher.errors import (
     InvalidInput,
     LedgerError,
     ListRejected,
+    MediaExpire,
+    Refused,
 )
+from dispatcher.forecast import Forecast, by_hours, forecast
 from dispatcher.hours import Hours
 from dispatcher.intake import Intake
 from dispatcher.lanes import Lane, Lanes
@@ -63,6 +66,8 @@ class Order:
         dry_run: Only count.
         region: Country of numbers without a country code.
         hours_margin: Seconds before quiet hours from which on nothing is sent.
+        rates: Units a second that are permitted, each None if not limited.
+        media_until: When the provider deletes the first of its media; None if never.
     """
 
     id: str
@@ -73,6 +78,8 @@ class Order:
     stop_after: int | None = None
     dry_run: bool = False
     hours_margin: float = 0.0
+    rates: Sequence[float | None] = ()
+    media_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +209,26 @@ class Load:
                 "and strict allows none"
             )
 
+    def check_media(self) -> None:
+        """Would its media last as long as it does?
+
+        Raises:
+            MediaExpire: It would still be sending when the provider deletes them.
+        """
+        until = self._order.media_until
+        if until is None:
+            return
+        campaign = self._order.campaign
+        outlook = forecast(
+            self.units,
+            (*self._order.rates, campaign.pace),
+            now=datetime.now(UTC).astimezone(),
+            starts_at=campaign.starts_at,
+            hours=by_hours(self.lanes, self.units, self.groups),
+        )
+        if outlook.ends_at > until:
+            raise MediaExpire(_media_expire(outlook, until))
+
     def fields(self) -> dict[str, str | int | float]:
         """What the ledger stores of the campaign."""
         campaign, intake = self._order.campaign, self.intake
@@ -222,6 +249,16 @@ class Load:
             "rejected": json.dumps(_plain(intake.rejected)),
             "dropped": json.dumps(_plain(intake.dropped)),
         }
+
+
+def _media_expire(outlook: Forecast, until: datetime) -> str:
+    late = outlook.starts_at > until
+    hours = f"{outlook.seconds / 3600:.0f} hours"
+    when = "begins later" if late else f"takes {hours} at the permitted rate"
+    return (
+        "media: the provider deletes uploaded files after 48 hours, and this campaign "
+        f"{when}; put the file on a server of your own and pass its URL"
+    )
 
 
 def _plain(books: Mapping[Reason, int]) -> dict[str, int]:
@@ -262,6 +299,7 @@ class Producer:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
+            MediaExpire: It would still be sending when its media are deleted.
             ListError: The list cannot be read.
             LedgerError: Redis cannot take it; nothing was submitted.
         """
@@ -322,7 +360,9 @@ class Producer:
     def _finish(self, load: Load, order: Order, committed: str) -> bool:
         try:
             load.check()
-        except ListRejected:
+            if not committed:
+                load.check_media()
+        except Refused:
             self._ledger.drop_chunks(load.nonce, load.chunks)
             raise
         if order.dry_run:

@@ -15,6 +15,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from dispatcher.errors import LedgerUnreachable
+from dispatcher.ledger import sentinel
 from dispatcher.ledger.connection import broker_url
 from dispatcher.ledger.keys import CELERY_PREFIX
 
@@ -113,6 +114,10 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
     if url.startswith("rediss://"):
         # Without them Celery asks for no certificate (broker) or refuses (results).
         settings |= {"broker_use_ssl": VERIFIED, "redis_backend_use_ssl": VERIFIED}
+    if sentinel.is_watched(redis_url):
+        named = {"master_name": sentinel.parse(redis_url).service}
+        for name in ("broker_transport_options", "result_backend_transport_options"):
+            settings[name] = settings[name] | named
     return settings
 
 

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     ledger_url: str | None = Field(
         default=None, alias="DISPATCHER_LEDGER_URL", repr=False
     )
+    #: Use a Redis that may evict or keeps nothing; it is warned of at each start.
+    allow_unsafe_redis: bool = Field(
+        default=False, alias="DISPATCHER_ALLOW_UNSAFE_REDIS"
+    )
     data_dir: Path = Field(
         default=Path("~/.local/share/dispatcher"), alias="DISPATCHER_DATA_DIR"
     )
@@ -107,9 +111,9 @@ class Settings(BaseSettings):
     sender_rate: Rate = Field(default=None, alias="DISPATCHER_SENDER_RATE")
     #: HTTP requests in flight at once in one worker child.
     slots: int = Field(default=64, alias="DISPATCHER_SLOTS", ge=1, le=1000)
-    #: Seconds one HTTP exchange may take in all. The lease (30 s) is longer.
+    #: Seconds one HTTP exchange may take in all. More would not end within a stop.
     http_deadline: float = Field(
-        default=15.0, alias="DISPATCHER_HTTP_DEADLINE", gt=0, le=20
+        default=15.0, alias="DISPATCHER_HTTP_DEADLINE", gt=0, le=15
     )
     #: Seconds an unknown group waits for proof before the policy decides.
     unknown_grace: float = Field(default=300.0, alias="DISPATCHER_UNKNOWN_GRACE", ge=0)

@@ -271,6 +271,12 @@ class Bench:
         assert answer is not None
         return answer[0]
 
+    def refused(self, group: int) -> str:
+        """The campaign's state after a group's refusal that concerns all others."""
+        answer = self.run(calls.control("c", "pause", "401", refused=group))
+        assert answer is not None
+        return answer[0]
+
     def sent(self, groups: int = 1, *, id_: str = "c") -> None:
         """Load so many groups and let all of them through the gate."""
         self.load(id_, groups)

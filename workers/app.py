@@ -88,10 +88,19 @@ class Engine:
             Bandwidth.from_settings(self._settings)
             with Ledger(self._ledger_url) as ledger:
                 ledger.check()
+                self._check_safety(ledger)
         except DispatchError as error:
             # A Redis that is away now may come back; a cluster will not change.
             if not isinstance(error, LedgerUnreachable):
                 sys.exit(f"dispatcher: {error}")
+
+    def _check_safety(self, ledger: Ledger) -> None:
+        insisted = self._settings.allow_unsafe_redis
+        remarks = ledger.check_safety(insisted=insisted)
+        # Celery sets up logging after this.
+        self._logging()
+        for remark in remarks:
+            log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
 
     def _begin(self, **_: Any) -> None:  # noqa: ANN401
         self._child = Child(self._settings, self._ledger_url, self._app)

@@ -18,8 +18,8 @@ from urllib.parse import quote, urlencode
 import httpx
 import msgspec
 
+from dispatcher.credentials import Credentials
 from dispatcher.errors import ConfigError
-from workers.credentials import Credentials
 from workers.judgement import from_answer, from_error
 from workers.outcomes import Kind, Outcome
 from workers.search import (

@@ -35,6 +35,8 @@ REST_S: Final = 1.0
 BREATH_S: Final = 0.01
 #: Work is due, but every child is busy or already called.
 BUSY_S: Final = 0.2
+#: Looks between two warnings that the ledger or the broker cannot be reached.
+TELL_EVERY: Final = 60
 #: Unknown groups looked at in one tick.
 GRACE_LIMIT: Final = 200
 #: Looks for unconfirmed recipients in one tick; what is left has time.
@@ -58,6 +60,7 @@ class Clock(threading.Thread):
         self._rates = Rates(settings.account_rate, settings.sender_rate)
         self._app = app
         self._ended = threading.Event()
+        self._failures = 0
 
     def stop(self) -> None:
         """End soon; does not wait."""
@@ -69,12 +72,24 @@ class Clock(threading.Thread):
         while not self._ended.wait(pause):
             try:
                 pause = self.beat()
+                self._recovered()
             except DispatchError as error:
-                log.warning("clock.failed", reason=str(error))
+                self._failed(error)
                 pause = REST_S
             except Exception:
                 log.exception("clock.crashed")
                 pause = REST_S
+
+    def _failed(self, error: DispatchError) -> None:
+        """Tell the first time, and then rarely: an outage is one event."""
+        if self._failures % TELL_EVERY == 0:
+            log.warning("clock.failed", reason=str(error), failures=self._failures + 1)
+        self._failures += 1
+
+    def _recovered(self) -> None:
+        if self._failures:
+            log.info("clock.recovered", failures=self._failures)
+            self._failures = 0
 
     def beat(self) -> float:
         """One look; seconds until the next."""

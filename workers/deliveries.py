@@ -19,7 +19,7 @@ from dispatcher.callbacks import Inbound, Report, read_callback
 from dispatcher.codes import Action, code_of
 from dispatcher.errors import DispatchError, LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls, suppressions
-from dispatcher.ledger.calls import Rates
+from dispatcher.ledger.calls import Rates, Settlement
 from dispatcher.ledger.deliveries import Answer, Rule, Taken, deliver, take_bodies
 from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.states import DeliveryState
@@ -227,16 +227,17 @@ class Deliveries:
         """Any word of the provider's about a serial proves that it was taken."""
         if not messages:
             return 0
-        proofs = [
-            m.proof((await self._sorter.shelf.campaign(m.id, m.tag.load)).sender)
-            for m in messages
-        ]
+        proofs = await asyncio.gather(*map(self._proof, messages))
         changed = await self._ledger.run(calls.settle("", proofs))
         for message, news in zip(messages, changed, strict=True):
             if news:
                 where = {"campaign": message.id, "group": message.tag.group}
                 log.info("group.proven", **where, serial=message.tag.serial)
         return sum(changed)
+
+    async def _proof(self, message: Message) -> Settlement:
+        campaign = await self._sorter.shelf.campaign(message.id, message.tag.load)
+        return message.proof(campaign.sender, await self._ledger.left_out(*message.tag))
 
 
 _DOUBTFUL: Final = (Answer.UNPROVEN, Answer.OTHER)

@@ -213,7 +213,12 @@ class Job:
     @property
     def gated(self) -> bool:
         """Its last serial passed the gate in this shift, and is not proven unsent."""
-        return self.serial > self.claimed.serial and self.unsent is None
+        return self.was_gated and self.unsent is None
+
+    @property
+    def was_gated(self) -> bool:
+        """It passed the gate in this shift."""
+        return self.serial > self.claimed.serial
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from dispatcher.callbacks import Report
 from dispatcher.errors import LedgerError, LedgerUnreachable
 from dispatcher.ledger.calls import Settlement, Verdict
-from dispatcher.ledger.codec import Members, member_lock
+from dispatcher.ledger.codec import Members, keep, member_lock
 from dispatcher.ledger.deliveries import Parcel
 from dispatcher.ledger.delivery import Delivery, Slots
 from dispatcher.ledger.ledger import AsyncLedger
@@ -59,9 +59,14 @@ class Message:
         slots = self.slots.pack()
         return Parcel(self.id, self.tag.load, self.tag.group, self.message_id, slots)
 
-    def proof(self, sender: str) -> Settlement:
-        """That the provider took it, under its serial."""
-        lock = member_lock(sender, self.members)
+    def proof(self, sender: str, dropped: int) -> Settlement:
+        """That the provider took it, under its serial.
+
+        Args:
+            sender: The campaign's.
+            dropped: The mask of those left out under that serial.
+        """
+        lock = member_lock(sender, keep(self.members, dropped))
         return Settlement(
             *(self.id, self.tag.group, self.tag.serial, Verdict.ACCEPTED),
             lock=lock,

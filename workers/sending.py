@@ -10,7 +10,7 @@ that in retry.py.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -58,9 +58,6 @@ CRASH_DELAY_MS: Final = 30_000
 #: Why a group is cancelled all of whose members opted out after loading.
 NOBODY_LEFT: Final = "opted out"
 
-#: Outcomes that say nothing about whether the provider can be reached.
-_NO_ANSWER: Final = (Kind.NOT_WRITTEN, Kind.UNKNOWN)
-
 
 class NotAdmitted(Exception):
     """The gate did not let a job pass; nothing was written.
@@ -90,9 +87,15 @@ class Deserted(Exception):
 
 
 class Surroundings(Protocol):
-    """What a job needs of the child that runs it."""
+    """What a job needs of the child that runs it.
+
+    Attributes:
+        stopping: Nothing may be written any more.
+        connecting: Tasks that a stop cancels, for they have asked for nothing yet.
+    """
 
     stopping: bool
+    connecting: set[asyncio.Task[Any]]
 
     def admitted(self, job: Job) -> None:
         """The gate let a job through; never raises."""
@@ -100,8 +103,8 @@ class Surroundings(Protocol):
     async def pause(self, seconds: float) -> None:
         """Sleep, but not past the child's stop."""
 
-    async def reachable(self, *, reached: bool) -> None:
-        """The provider answered, or could not be connected to; never raises."""
+    async def heard(self, kind: Kind) -> None:
+        """How a request ended, for the breaker; never raises."""
 
 
 def _policy(job: Job) -> RetryPolicy:
@@ -162,24 +165,44 @@ class Sender:
 
     async def _try_once(self, job: Job) -> Outcome:
         before = job.serial
-
-        async def before_write() -> float:
-            return await self._pass_gate(job)
-
-        outcome = await self._write(job, before_write)
+        outcome = await self._write(job)
         if job.serial > before and outcome.kind.sent == "no":
             job.unsent = int(outcome.kind.counts_as_attempt)
-        if outcome.kind not in _NO_ANSWER:
-            await self._around.reachable(reached=outcome.kind is not Kind.UNREACHABLE)
+        # Unknown before the gate is a fault of ours, and tells nothing of the provider.
+        if outcome.kind is not Kind.UNKNOWN or job.serial > before:
+            await self._around.heard(outcome.kind)
         return outcome
 
-    async def _write(
-        self, job: Job, before_write: Callable[[], Awaitable[float]]
-    ) -> Outcome:
+    async def _write(self, job: Job) -> Outcome:
         """One write; when somebody has opted out, of a message made anew."""
         while True:
             with suppress(OptedOut):
-                return await self._client.send(self._message(job), before_write)
+                return await self._connected(job)
+
+    async def _connected(self, job: Job) -> Outcome:
+        """Connect, ask the gate, write; a stop waits for no connection.
+
+        Raises:
+            NotAdmitted: As `_pass_gate`, or stopped before it was asked.
+        """
+        task, connecting = asyncio.current_task(), self._around.connecting
+        assert task is not None
+
+        async def before_write() -> float:
+            connecting.discard(task)
+            return await self._pass_gate(job)
+
+        if self._around.stopping:
+            raise NotAdmitted(Refusal.STOPPED)
+        connecting.add(task)
+        try:
+            return await self._client.send(self._message(job), before_write)
+        except asyncio.CancelledError:
+            if task not in connecting or task.uncancel():
+                raise
+            raise NotAdmitted(Refusal.STOPPED) from None
+        finally:
+            connecting.discard(task)
 
     async def _pass_gate(self, job: Job) -> float:
         """Wait for permission; returns until when it holds.
@@ -212,7 +235,7 @@ class Sender:
             sender=campaign.sender,
             to=job.to,
             text=campaign.text,
-            media=tuple(campaign.media),
+            media=tuple(map(str, campaign.media)),
             tag=job.tag,
             # The provider may not look at it for group messages; the gate does.
             expiration=expires_at.isoformat() if expires_at else None,
@@ -271,7 +294,8 @@ class Sender:
             call: Call[Any] = calls.throttle(pause.retry_after)
         else:
             reason = f"the provider answered {pause.reason}"
-            call = calls.control(job.id, "pause", reason)
+            refused = job.group if job.was_gated else None
+            call = calls.control(job.id, "pause", reason, refused=refused)
         try:
             await until_taken(lambda: self._ledger.run(call))
         except DispatchError as error:

@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -26,6 +26,7 @@ from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker
 from workers.jobs import Job, Lease, job_of
 from workers.memory import Memory
+from workers.outcomes import Kind
 from workers.sending import Sender
 from workers.shelf import Shelf
 
@@ -47,7 +48,7 @@ CALLED_S: Final = 3.0
 RENEW_S: Final = 2.0
 #: Seconds between two looks at the stop flag.
 WATCH_S: Final = 0.1
-#: Seconds from a stop that groups in flight get to end: one more than the usual HTTP
+#: Seconds from a stop that groups in flight get to end: one more than the longest HTTP
 #: deadline. The whole stop has 20 s, of which Celery takes two.
 DRAIN_S: Final = 16.0
 #: Seconds to give the rest back then: Redis does it at once or is not there.
@@ -70,6 +71,7 @@ class Crew:
 
     Attributes:
         stopping: No claim and no gate any more.
+        connecting: Jobs that wait for a connection.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Crew:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stopping = False
+        self.connecting: set[asyncio.Task[Any]] = set()
         self._child = child
         self._ledger = ledger
         self._slots = settings.slots
@@ -295,6 +298,9 @@ class Crew:
         self._drained_by = self._clock() + DRAIN_S
         self._stopped.set()
         self._changed.set()
+        # To connect may take seconds, and would end at the gate.
+        for job in self.connecting:
+            job.cancel()
 
     async def _keep_alive(self) -> None:
         # First: a child that is new here must not be waited for, see identify.lua.
@@ -335,15 +341,23 @@ class Crew:
             if lease in self._retired:
                 self._retired.remove(lease)
 
-    async def reachable(self, *, reached: bool) -> None:
+    async def heard(self, kind: Kind) -> None:
         """Feed the breaker; tell the ledger when it opened or closed."""
-        if not reached:
-            if self._breaker.failed():
-                log.warning("provider.unreachable")
-                await self._tell("down")
-        elif self._breaker.answered():
-            log.info("provider.reachable")
-            await self._tell("up")
+        match kind:
+            case Kind.NOT_WRITTEN:
+                return
+            case Kind.UNREACHABLE:
+                opened, why = self._breaker.failed(), "no connection"
+            case Kind.UNKNOWN:
+                opened, why = self._breaker.lost(), "no answer"
+            case _:
+                if self._breaker.answered():
+                    log.info("provider.reachable")
+                    await self._tell("up")
+                return
+        if opened:
+            log.warning("provider.unreachable", reason=why)
+            await self._tell("down")
 
     async def _tell(self, verdict: Literal["down", "up"]) -> None:
         try:

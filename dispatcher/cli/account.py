@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
 
+from dispatcher.cli.up_note import running
+from dispatcher.cli.up_system import simulated
+from dispatcher.credentials import Credentials
 from dispatcher.errors import ConfigError
 from dispatcher.settings import Settings
+from dispatcher.signing import TokenRefused, signing
 
 #: Seconds for one call.
 _PATIENCE_S: Final = 15.0
@@ -17,14 +20,22 @@ _PATIENCE_S: Final = 15.0
 
 def lacking(settings: Settings) -> str:
     """Which of the account's credentials are not set, in words; empty if none."""
-    # The worker decides what it needs; nobody else imports it to know that.
-    from workers.credentials import Credentials  # noqa: PLC0415
-
     try:
         Credentials.from_settings(settings)
     except ConfigError as error:
         return str(error)
     return ""
+
+
+def at_provider() -> Settings:
+    """The settings for calls to the provider: while `up` simulates one, its."""
+    settings = Settings.load()
+    note = running(settings)
+    if note is None or not note.simulator:
+        return settings
+    names = {field.alias: name for name, field in Settings.model_fields.items()}
+    given = simulated(note.simulator)
+    return Settings.load(**{names[alias]: value for alias, value in given.items()})
 
 
 class Answer(NamedTuple):
@@ -46,55 +57,21 @@ def ask(settings: Settings, transport: httpx.BaseTransport | None = None) -> Ans
         settings: With account and credentials.
         transport: For tests.
     """
-    try:
-        with httpx.Client(transport=transport, timeout=_PATIENCE_S) as client:
-            if settings.client_id and settings.client_secret:
-                return _ask_by_token(client, settings)
-            assert settings.username
-            assert settings.password
-            password = settings.password.get_secret_value()
-            return _search(
-                client, settings, httpx.BasicAuth(settings.username, password)
-            )
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return Answer(None)
-
-
-def _ask_by_token(client: httpx.Client, settings: Settings) -> Answer:
-    assert settings.client_id
-    assert settings.client_secret
-    secret = settings.client_secret.get_secret_value()
-    try:
-        granted = client.post(
-            settings.token_url,
-            auth=httpx.BasicAuth(settings.client_id, secret),
-            data={"grant_type": "client_credentials"},
-        )
-    except httpx.HTTPError:
-        return Answer(None, "token")
-    if granted.status_code != httpx.codes.OK:
-        # OAuth2 says 400 for a client that it does not know.
-        bad = granted.status_code == httpx.codes.BAD_REQUEST
-        return Answer(httpx.codes.UNAUTHORIZED if bad else granted.status_code, "token")
-    return _search(client, settings, _Bearer(granted))
-
-
-class _Bearer(httpx.Auth):
-    def __init__(self, granted: httpx.Response) -> None:
-        try:
-            self._token = str(granted.json()["access_token"])
-        except (ValueError, KeyError, TypeError):
-            self._token = ""
-
-    def auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        yield request
-
-
-def _search(client: httpx.Client, settings: Settings, auth: httpx.Auth) -> Answer:
-    account = quote(settings.account_id or "", safe="")
+    credentials = Credentials.from_settings(settings)
+    account = quote(credentials.account_id, safe="")
     url = f"{settings.base_url.rstrip('/')}/users/{account}/messages"
     harmless = {"messageDirection": "OUTBOUND", "limit": "1"}
-    return Answer(client.get(url, params=harmless, auth=auth).status_code)
+    try:
+        with httpx.Client(
+            transport=transport, timeout=_PATIENCE_S, auth=signing(credentials)
+        ) as client:
+            return Answer(client.get(url, params=harmless).status_code)
+    except TokenRefused as refused:
+        # OAuth2 says 400 for a client that it does not know.
+        bad = refused.status == httpx.codes.BAD_REQUEST
+        return Answer(httpx.codes.UNAUTHORIZED if bad else refused.status, "token")
+    except httpx.RequestError as error:
+        asked_token = str(error.request.url) == credentials.token_url
+        return Answer(None, "token" if asked_token else "search")
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return Answer(None)

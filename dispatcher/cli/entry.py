@@ -20,6 +20,7 @@ from dispatcher.cli import (
     doctor,
     exports,
     flower,
+    media,
     reading,
     running,
     serve,
@@ -40,11 +41,12 @@ app: Final = typer.Typer(rich_markup_mode=None)
 
 _FAMILIES: Final = (
     *(demo, up, submit, reading, watch, exports, suppress),
-    *(steering, running, serve, flower, doctor),
+    *(steering, media, running, serve, flower, doctor),
 )
 for module in _FAMILIES:
     module.add_to(app)
 add_examples(app.registered_commands)
+add_examples(media.app.registered_commands, "media")
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it

@@ -11,9 +11,9 @@ from typing import Final
 from rich.table import Table
 
 from dispatcher.cli import words
-from dispatcher.cli.forecast import Forecast
 from dispatcher.cli.screen import count, duration, grid, say, show, table
 from dispatcher.cli.waiting import speed
+from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
 from dispatcher.producer import Submission
 from dispatcher.results import CodeAction, Progress

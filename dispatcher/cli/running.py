@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dispatcher.cli.options import option, taking
+from dispatcher.credentials import Credentials
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import DispatchError, InvalidInput
 from dispatcher.settings import Settings
@@ -45,7 +46,6 @@ def worker(
     ledger_address(settings)
     # The one place where the library starts what it otherwise knows nothing of.
     from workers.app import celery_app  # noqa: PLC0415
-    from workers.credentials import Credentials  # noqa: PLC0415
 
     # Celery would find that they are missing, and could only end with exit code 1.
     Credentials.from_settings(settings)

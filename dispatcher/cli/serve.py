@@ -1,4 +1,4 @@
-"""`dispatcher serve`: takes the provider's callbacks."""
+"""`dispatcher serve`: takes the provider's callbacks, and applies them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dispatcher.cli.options import option
 from dispatcher.doors import check_address, wanted
 from dispatcher.embedded import ledger_address
 from dispatcher.errors import DispatchError, LedgerUnreachable
-from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.ledger import AsyncLedger, Ledger
 from dispatcher.settings import Settings
 
 #: Where it listens unless told otherwise.
@@ -46,6 +46,7 @@ def serve(
     # Slow to import, and of no use to any other command.
     from dispatcher.ledger.inbox import Inbox  # noqa: PLC0415
     from dispatcher.web import app, server  # noqa: PLC0415
+    from workers.deliveries import Deliveries  # noqa: PLC0415
 
     settings = Settings.load()
     asked = wanted(settings, "callback")
@@ -59,7 +60,8 @@ def serve(
             f"the receiver cannot run: address {host}, port {port}: {error.strerror}"
         ) from None
     logs.configure(settings.log_format, settings.log_level)
-    site = app.make_site(Inbox(address), asked)
+    applier = Deliveries(AsyncLedger(address), settings)
+    site = app.make_site(Inbox(address), asked, duty=applier.live)
     server.serve(site, listener, partial(_announce, listener))
 
 

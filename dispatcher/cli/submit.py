@@ -10,13 +10,14 @@ import typer
 
 from dispatcher.campaign import Campaign
 from dispatcher.cli import report
-from dispatcher.cli.forecast import Forecast, forecast
+from dispatcher.cli.account import at_provider
 from dispatcher.cli.options import AsJson, option, parse_time, taking
 from dispatcher.cli.screen import remark, say, tell_json
 from dispatcher.cli.waiting import Watched, wait
 from dispatcher.client import Dispatcher, Run
 from dispatcher.errors import DispatchError, InvalidInput
-from dispatcher.hours import Hours, Rule
+from dispatcher.forecast import Forecast, by_hours, forecast
+from dispatcher.hours import Hours
 from dispatcher.producer import Order, Submission, check_id
 from dispatcher.recipients import Recipients, read_recipients
 from dispatcher.settings import Settings
@@ -38,7 +39,11 @@ class Call:
     ] = None
     text: Annotated[str | None, option("--text TEXT", "What the message says.")] = None
     media: Annotated[
-        list[str] | None, option("--media URL", "An attachment; may be repeated.")
+        list[str] | None,
+        option(
+            "--media FILE|URL",
+            "An attachment; may be repeated. A file is uploaded.",
+        ),
     ] = None
     tag: Annotated[
         str | None, option("--tag TAG", "Your own mark, kept and echoed.")
@@ -117,7 +122,7 @@ def submit(call: Call) -> None:
     The campaign's id is printed on stderr before the list is read: a call that was
     cut off can be repeated with --id and does no harm.
     """
-    settings = Settings.load()
+    settings = at_provider()
     campaign = _campaign(call, settings)
     if call.id_ is not None:
         check_id(call.id_)
@@ -206,14 +211,8 @@ def _forecast(order: Order, submission: Submission, settings: Settings) -> Forec
         (settings.account_rate, settings.sender_rate, campaign.pace),
         now=datetime.now(UTC).astimezone(),
         starts_at=campaign.starts_at,
-        hours=_units_by_hours(submission),
+        hours=by_hours(submission.lanes, submission.units, submission.groups),
     )
-
-
-def _units_by_hours(submission: Submission) -> list[tuple[Rule, float]]:
-    """What may be sent at which hours; a group costs what one does on average."""
-    each = submission.units / submission.groups
-    return [(lane.rule, (lane.end - lane.first) * each) for lane in submission.lanes]
 
 
 # -- in earnest ----------------------------------------------------------------

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import redis
-
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.embedded import ledger_address, redis_address
+from dispatcher.ledger import sentinel
 from dispatcher.ledger.calls import HEARTBEAT_MS
-from dispatcher.ledger.connection import connect, faults
+from dispatcher.ledger.connection import connect, facts_of, faults
 from dispatcher.ledger.keys import CELERY_PREFIX, key
 from dispatcher.queue import QUEUE
 from dispatcher.settings import Settings
@@ -78,17 +77,7 @@ def inspect(url: str, clock: Callable[[], float]) -> RedisFacts:
         before = clock()
         seconds, micros = _any(client.time())
         middle = (before + clock()) / 2
-        info = _any(client.info("all"))
-        return RedisFacts(info, _config(client), seconds + micros / 1e6 - middle)
-
-
-def _config(client: redis.Redis) -> dict[str, str] | None:
-    try:
-        answer = _any(client.config_get("appendfsync"))
-    except redis.ResponseError:
-        # Managed servers forbid it.
-        return None
-    return {str(name): str(value) for name, value in answer.items()}
+        return RedisFacts(facts_of(client), seconds + micros / 1e6 - middle)
 
 
 def _any(reply: Any) -> Any:  # noqa: ANN401 - redis-py types both of its clients at once
@@ -97,6 +86,8 @@ def _any(reply: Any) -> Any:  # noqa: ANN401 - redis-py types both of its client
 
 def plain_address(url: str) -> str:
     """An address without user, password and whatever else it may hold."""
+    if sentinel.is_watched(url):
+        return sentinel.parse(url).plain()
     parts = urlsplit(url)
     if not parts.hostname or parts.scheme in ("unix", "redis+socket"):
         return f"{parts.scheme}://{parts.path}"

@@ -272,9 +272,16 @@ def control(
     id: str,  # noqa: A002 - the public word for it
     command: Literal["pause", "resume", "cancel", "vouch"],
     reason: str = "",
+    *,
+    refused: int | None = None,
 ) -> Call[tuple[str, str] | None]:
-    """Give a command; the state and reason afterwards, None for an unknown id."""
-    return Call("control", [id, command, reason], _read_control)
+    """Give a command; the state and reason afterwards, None for an unknown id.
+
+    A pause that the refusal of a group asks for (`refused`) holds only if that group
+    passed the gate since the last resume.
+    """
+    group = "" if refused is None else refused
+    return Call("control", [id, command, reason, group], _read_control)
 
 
 def _read_control(reply: list[bytes]) -> tuple[str, str] | None:

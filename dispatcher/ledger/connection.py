@@ -22,11 +22,14 @@ from dispatcher.errors import (
     LedgerError,
     LedgerUnreachable,
 )
+from dispatcher.ledger import sentinel
+from dispatcher.ledger.sentinel import Watched
+from dispatcher.ledger.server import ASKED, Facts
 
 #: Seconds to wait for an answer. A frozen server is told from a slow one here.
 ANSWER_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 3.0
-SCHEMES: Final = ("redis", "rediss", "redis+socket", "unix")
+SCHEMES: Final = ("redis", "rediss", "redis+socket", "unix", sentinel.SCHEME)
 
 
 def ledger_url(url: str) -> str:
@@ -49,6 +52,8 @@ def broker_url(url: str) -> str:
         ConfigError: The scheme is not one of `SCHEMES`.
     """
     parts = _split(url)
+    if parts.scheme == sentinel.SCHEME:
+        return sentinel.parse(url).broker_url()
     if parts.scheme != "unix":
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]
@@ -76,13 +81,50 @@ def _options() -> dict[str, Any]:
 
 def connect(url: str) -> redis.Redis:
     """A blocking connection pool; nothing is opened yet."""
-    return redis.Redis.from_url(ledger_url(url), **_options())
+    if not sentinel.is_watched(url):
+        return redis.Redis.from_url(ledger_url(url), **_options())
+    watched = sentinel.parse(url)
+    sentinels = redis.Sentinel(  # type: ignore[no-untyped-call]
+        watched.hosts, sentinel_kwargs=_options(), **_options_of(watched)
+    )
+    client: redis.Redis = sentinels.master_for(watched.service)  # type: ignore[no-untyped-call]
+    return client
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
     """The same for an event loop."""
-    options = _options() | {"retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
-    return redis.asyncio.Redis.from_url(ledger_url(url), **options)
+    own = {"retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
+    if not sentinel.is_watched(url):
+        return redis.asyncio.Redis.from_url(ledger_url(url), **_options() | own)
+    watched = sentinel.parse(url)
+    sentinels = redis.asyncio.Sentinel(  # type: ignore[no-untyped-call]
+        watched.hosts,
+        sentinel_kwargs=_options() | own,
+        **_options_of(watched) | own,
+    )
+    client: redis.asyncio.Redis = sentinels.master_for(watched.service)
+    return client
+
+
+def _options_of(watched: Watched) -> dict[str, Any]:
+    """Options of connections to the Redis, not to those who watch it."""
+    login = {"username": watched.username, "password": watched.password}
+    return _options() | login | {"db": watched.db}
+
+
+def facts_of(client: redis.Redis) -> Facts:
+    """What a server says about itself."""
+    info: Any = client.info("all")
+    try:
+        answer: Any = client.config_get(*ASKED)
+    except redis.ResponseError:
+        # Managed servers forbid it.
+        return Facts(info, None)
+    return Facts(info, {_text(name): _text(value) for name, value in answer.items()})
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 @contextmanager

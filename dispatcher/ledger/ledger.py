@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError
 
 from dispatcher.errors import LedgerError, UnknownCampaign
 from dispatcher.lanes import Lane
-from dispatcher.ledger import connection, scripts
+from dispatcher.ledger import connection, scripts, server
 from dispatcher.ledger.codec import (
     CHUNK_GROUPS,
     Members,
@@ -28,6 +28,7 @@ from dispatcher.ledger.codec import (
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk
 from dispatcher.ledger.scripts import Call
+from dispatcher.ledger.server import Remark
 
 T = TypeVar("T")
 
@@ -107,10 +108,31 @@ class Ledger:
         """
         with connection.faults():
             info: Any = self._redis.info("all")
-        if info.get("cluster_enabled"):
-            raise LedgerError("Redis Cluster cannot hold the ledger; use one primary")
-        if info.get("role") == "slave":
-            raise LedgerError("this Redis is a read-only replica; name the primary")
+        if (found := server.role(info)).level == "fault":
+            raise LedgerError(str(found))
+
+    def check_safety(self, *, insisted: bool) -> list[Remark]:
+        """Make sure that the server keeps what it is told.
+
+        Args:
+            insisted: The user wants this server, whatever it loses.
+
+        Returns:
+            What to warn of.
+
+        Raises:
+            LedgerError: It may evict, or keeps nothing over a restart.
+        """
+        with connection.faults():
+            facts = connection.facts_of(self._redis)
+        found = [remark for remark in server.safety(facts) if remark.level != "ok"]
+        faults = [remark for remark in found if remark.level == "fault"]
+        if faults and not insisted:
+            raise LedgerError(
+                ". ".join(map(str, faults))
+                + f", or {server.INSIST} to use it all the same"
+            )
+        return found
 
     # -- loading -----------------------------------------------------------
 
@@ -394,6 +416,12 @@ class AsyncLedger:
         with connection.faults():
             raw: Any = await self._redis.hmget(key("loads"), list(loads))
         return [id_ and id_.decode() for id_ in raw]
+
+    async def left_out(self, load: str, group: int, serial: int) -> int:
+        """The mask of the members left out of one send of a group."""
+        with connection.faults():
+            raw: Any = await self._redis.hget(key("masks", load), f"{group}:{serial}")
+        return int(raw or 0)
 
     async def look_again(self, doubt: str, at_ms: float) -> None:
         """Look for a doubt later; nothing when it is not on the list any more."""

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
     from dispatcher.simulator.faults import Fault
 
-#: Seconds to become ready; importing the package takes the most of it.
-_START: Final = 30.0
+#: Seconds to become ready; importing the package takes the most of it, and on a busy
+#: machine it takes long.
+_START: Final = 60.0
 #: Seconds to end after being asked, before it is killed.
 _END: Final = 5.0
 #: Seconds for an admin call.

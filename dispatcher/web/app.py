@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -37,20 +38,30 @@ class Site:
         return (self._callbacks if here else self._pages)(scope, receive, send)
 
 
-def make_site(inbox: Inbox, asked: Pass | None, more: Sequence[BaseRoute] = ()) -> Site:
+def make_site(
+    inbox: Inbox,
+    asked: Pass | None,
+    more: Sequence[BaseRoute] = (),
+    duty: Callable[[], Coroutine[None, None, None]] | None = None,
+) -> Site:
     """Put the site together.
 
     Args:
         inbox: Where callbacks go; closed when the server ends.
         asked: Credentials for callbacks.
         more: Further routes.
+        duty: Runs beside, from the server's start until it is cancelled at its end.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        beside = asyncio.create_task(duty()) if duty else None
         try:
             yield
         finally:
+            if beside:
+                beside.cancel()
+                await asyncio.wait([beside])
             await inbox.aclose()
 
     async def healthz(_: Request) -> Response:

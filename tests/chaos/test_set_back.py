@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher import Refused, Run
-from tests.faults import Pair, crash, keep_file, put_back_file
+from dispatcher import LedgerError, Refused, Run
+from tests.faults import Pair, Sentinels, crash, keep_file, put_back_file
 from tests.stack import Stack, eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
@@ -85,3 +85,26 @@ def test_a_file_from_the_past(tmp_path: Path) -> None:
         put_back_file(stack.server, copy)
         stack.server.start()
         _set_back(stack, run)
+
+
+def test_a_failover_by_sentinel(tmp_path: Path) -> None:
+    """The workers follow to the new primary by themselves, and wait for a person."""
+    with (
+        Pair(tmp_path) as pair,
+        Sentinels(tmp_path, pair) as sentinels,
+        _stack(tmp_path, sentinels.url) as stack,
+    ):
+        run = stack.submit(8000, pace=2000)
+        stack.worker()
+        eventually(lambda: _accepted(run) > 100, 60, "100 groups are accepted")
+        pair.primary.terminate()
+        eventually(lambda: _serves(run), 60, "the new primary serves")
+        _set_back(stack, run)
+
+
+def _serves(run: Run) -> bool:
+    try:
+        run.progress()
+    except LedgerError:
+        return False
+    return True

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
+from dispatcher.credentials import Credentials
 from tests.contract.answerer import Answerer, Peer, answer
 from tests.contract.client import AGES, LOOPS, run, turns
 from tests.contract.tls import client_side, server_side
 from workers.bandwidth import Bandwidth, Message
-from workers.credentials import Credentials
 from workers.outcomes import Kind, Outcome
 from workers.transport import Transport
 

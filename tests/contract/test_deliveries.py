@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -206,8 +207,18 @@ def test_a_tag_settles(post: Post, fate: Callable[[Bench], None], type_: str) ->
     expected = "sending" if type_ == "message-sending" else "failed(4435)"
     assert post.bench.deliveries()[0] == expected
     assert post.counts["proven"] == 1
-    # The next one to these people waits 10 s only, as after our own 202.
-    assert post.bench.locked_ms(member_lock(SENDER, members_of(0))) is not None
+
+
+def test_proof_frees_the_lock_that_its_send_held(post: Post) -> None:
+    """One had opted out: the lock is on the others, for 10 s more."""
+    post.bench.claim(1)
+    lock = member_lock(SENDER, members_of(0)[1:])
+    sent = replace(ticket(lock=lock), dropped=1)
+    assert post.bench.gates([sent]) == [0]
+    post.put(event(member=3))
+    post.apply(2)
+    assert post.bench.locked_ms(lock) == 10_000
+    assert post.bench.delivered() == {"awaiting": SIZE - 2, "delivered": 1}
 
 
 def test_an_accepted_group_without_an_id_gets_it(post: Post) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.ledger import calls
 from dispatcher.ledger.keys import key
-from tests.bench import DAWN_US, LAPSE_MS, Bench
+from tests.bench import DAWN_US, LAPSE_MS, Bench, ticket
 
 NOW_MS = DAWN_US // 1000
 
@@ -98,6 +98,19 @@ def test_paused_before_its_time(bench: Bench) -> None:
     assert bench.claim().groups == []
     assert bench.control("resume") == "running"
     assert len(bench.claim().groups) == 3
+
+
+def test_a_refusal_from_before_the_resume_pauses_nothing(bench: Bench) -> None:
+    """It speaks of what was mended; one of what was sent since then pauses again."""
+    bench.load(groups=3)
+    bench.claim(3)
+    bench.gates([ticket(0), ticket(1)])
+    assert bench.refused(0) == "paused"
+    bench.clock.forward(1)
+    bench.control("resume")
+    assert bench.refused(1) == "running"
+    bench.gate(2)
+    assert bench.refused(2) == "paused"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -171,10 +172,9 @@ def test_unknown_campaigns(bench: Bench) -> None:
 
 def test_a_dropped_member(bench: Bench) -> None:
     """Nobody waits for one who was left out; an earlier send's events still count."""
-    bench.sent()
-    raw = bytearray(bench.redis.hget(key("records", "load-c", 0), 0))
-    raw[4:6] = (1 << 2).to_bytes(2, "big")
-    bench.redis.hset(key("records", "load-c", 0), 0, bytes(raw))
+    bench.load()
+    bench.claim(1)
+    assert bench.gates([replace(ticket(), dropped=1 << 2)]) == [0]
     bench.settle("accepted", detail="m1")
     assert bench.delivered() == {"awaiting": SIZE - 1}
     bench.deliver(S.DELIVERED, 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from dispatcher.errors import (
     LedgerCorrupt,
@@ -181,6 +182,69 @@ def test_check(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench.ledger._redis, "info", lambda _, a=answer: a)
         with pytest.raises(LedgerError, match=word):
             bench.ledger.check()
+
+
+@pytest.fixture
+def configured(bench: Bench) -> Iterator[Bench]:
+    """A server whose settings a test may change."""
+    names = ("appendonly", "appendfsync", "save", "maxmemory-policy")
+    before = bench.redis.config_get(*names)
+    yield bench
+    for name, value in before.items():
+        bench.redis.config_set(name, value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"appendonly": "no"}, "keeps nothing.*set appendonly yes"),
+        ({"maxmemory-policy": "volatile-ttl"}, "vanish.*set maxmemory-policy"),
+    ],
+)
+def test_an_unsafe_server_is_refused(
+    configured: Bench, settings: dict[str, str], words: str
+) -> None:
+    """In one line, with what to set; whoever insists is warned."""
+    for name, value in settings.items():
+        configured.redis.config_set(name, value)
+    with pytest.raises(LedgerError, match=words) as told:
+        configured.ledger.check_safety(insisted=False)
+    assert "DISPATCHER_ALLOW_UNSAFE_REDIS=1" in str(told.value)
+    assert "\n" not in str(told.value)
+    remarks = configured.ledger.check_safety(insisted=True)
+    assert "fault" in {remark.level for remark in remarks}
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"appendfsync": "always"}, ""),
+        ({"appendfsync": "everysec"}, "appendfsync everysec"),
+        ({"appendonly": "no", "save": "60 1"}, "appendonly no"),
+    ],
+)
+def test_what_may_lose_the_last_moments_is_warned_of(
+    configured: Bench, settings: dict[str, str], found: str
+) -> None:
+    """It can be used; what may be lost is told."""
+    for name, value in settings.items():
+        configured.redis.config_set(name, value)
+    remarks = configured.ledger.check_safety(insisted=False)
+    assert [remark.level for remark in remarks] == (["warning"] if found else [])
+    assert all(found in remark.found for remark in remarks)
+
+
+def test_a_server_that_tells_no_settings(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Managed servers forbid CONFIG: warned of, for nobody knows."""
+
+    def forbidden(*_: object) -> None:
+        raise redis.ResponseError("unknown command 'CONFIG'")
+
+    monkeypatch.setattr(bench.ledger._redis, "config_get", forbidden)
+    (remark,) = bench.ledger.check_safety(insisted=False)
+    assert (remark.level, remark.check) == ("warning", "durability")
 
 
 def test_the_server_s_own_clock(bench: Bench) -> None:

@@ -28,6 +28,7 @@ from dispatcher import (
     read_recipients,
 )
 from dispatcher.client import Dispatcher
+from dispatcher.credentials import Credentials
 from dispatcher.intake import Intake
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
@@ -51,7 +52,6 @@ from tests.unit.worker_fakes import (
 )
 from workers.bandwidth import Bandwidth, Message
 from workers.connection import NotWritten
-from workers.credentials import Credentials
 from workers.jobs import Job, Lease
 from workers.outcomes import Kind, Outcome
 from workers.retry import Failed, HandBack, PauseAccount

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.credentials import Credentials
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.keys import key
@@ -24,7 +25,6 @@ from dispatcher.simulator import Fault, Layout, Simulator, SimulatorConfig
 from tests.bench import SENDER, TOKEN, Bench, Hands, members_of
 from workers import reconcile
 from workers.bandwidth import Bandwidth, Message
-from workers.credentials import Credentials
 from workers.outcomes import Kind
 from workers.proof import Rules
 from workers.reconcile import Reconciler

@@ -17,10 +17,18 @@ COMMAND = (sys.executable, "-m", "dispatcher")
 
 
 class Program:
-    """Runs command lines in one environment, with no terminal anywhere."""
+    """Runs command lines in one environment, with no terminal anywhere.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    Args:
+        environment: The whole of it.
+        patience: Seconds that any one command gets.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], patience: float = PATIENCE
+    ) -> None:
         self.environment = environment
+        self.patience = patience
 
     def __call__(self, *arguments: str, stdin: str = "") -> CompletedProcess[str]:
         """Run one; what it said and how it ended."""
@@ -30,7 +38,7 @@ class Program:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             check=False,
         )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from dispatcher.credentials import Credentials
 from workers.bandwidth import Bandwidth, Message
-from workers.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from dispatcher.credentials import Credentials
 from dispatcher.errors import ConfigError
 from dispatcher.settings import Settings
 from tests.unit.canned import (
@@ -24,7 +25,6 @@ from tests.unit.canned import (
 )
 from workers.bandwidth import Bandwidth, Message
 from workers.connection import NotWritten
-from workers.credentials import Credentials
 from workers.outcomes import Kind, Outcome
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The breaker: three connect failures in a row open it, one answer closes it."""
+"""The breaker: failures in a row open it, one answer closes it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from workers.breaker import (
     FIRST_COOLDOWN_S,
     LONGEST_COOLDOWN_S,
     TRIP_AFTER,
+    TRIP_AFTER_LOST,
     Breaker,
 )
 
@@ -43,6 +44,31 @@ def test_it_opens_after_three_failures_in_a_row(breaker: Breaker) -> None:
     assert [breaker.failed() for _ in range(5)] == [False, False, True, False, False]
     assert breaker.is_open
     assert breaker.wait_s == FIRST_COOLDOWN_S
+
+
+def test_writes_that_nobody_answers_open_it(breaker: Breaker) -> None:
+    """The fifth in a row; connect failures among them count for themselves."""
+    told = [breaker.lost(), breaker.failed()]
+    told += [breaker.lost() for _ in range(TRIP_AFTER_LOST)]
+    assert told == [*[False] * TRIP_AFTER_LOST, True, False]
+    assert breaker.wait_s == FIRST_COOLDOWN_S
+
+
+def test_an_answer_among_lost_writes(breaker: Breaker) -> None:
+    """Some of very many get lost: nothing opens."""
+    for _ in range(20):
+        assert not any(breaker.lost() for _ in range(TRIP_AFTER_LOST - 1))
+        breaker.answered()
+    assert not breaker.is_open
+
+
+def test_a_probe_that_is_lost(breaker: Breaker, clock: Clock) -> None:
+    """It makes the next pause longer, as one that could not connect does."""
+    opened(breaker)
+    clock.seconds += 1
+    breaker.probe()
+    assert not breaker.lost()
+    assert breaker.wait_s == 2 * FIRST_COOLDOWN_S
 
 
 def test_an_answer_between_starts_the_count_again(breaker: Breaker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,7 @@ GOOD = {
     "blank text beside media": {"text": " \n", "media": [URL]},
     "ten media": {"media": [URL] * 10},
     "tuple of media": {"media": (URL,)},
+    "a file": {"media": ["poster.png", Path("/tmp/a b.png"), "file:///tmp/c.png"]},
     "longest URL": {"media": ["http://e.org/" + "x" * 4083]},
     "upper case scheme": {"media": ["HTTPS://example.org"]},
     "longest tag": {"tag": "t" * MAX_TAG},
@@ -81,6 +83,8 @@ BAD = {
     "no host": ("media", {"media": ["https:///x"]}),
     "blank URL": ("media", {"media": [""]}),
     "space in URL": ("media", {"media": ["https://example.org/a b"]}),
+    "path to nowhere": ("media", {"media": ["a\ud800.png"]}),
+    "file elsewhere": ("media", {"media": ["file://host/a.png"]}),
     "URL too long": ("media", {"media": [URL, "https://" + "x" * 4089]}),
     "tag too long": ("tag", {"tag": "t" * (MAX_TAG + 1)}),
     "application no string": ("application_id", {"application_id": 5}),
@@ -149,7 +153,7 @@ def test_quiet_hours_that_are_none_are_told_with_an_example() -> None:
     [
         {"sender": "secret"},
         {"text": "secret" * 2048},
-        {"media": ["secret"]},
+        {"media": ["ftp://secret"]},
         {"tag": "secret" * 1024},
         {"pace": "secret"},
         {"starts_at": "secret"},
@@ -216,3 +220,22 @@ def test_every_field_has_a_sentence() -> None:
     from dispatcher.campaign import _RULES  # noqa: PLC0415 - only this test looks in
 
     assert set(_RULES) == set(Campaign.model_fields)
+
+
+def test_a_path_stands_as_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Absolute, so that it does not depend on where one stands; spaces written out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    campaign = Campaign(
+        sender=SENDER, media=["a b.png", Path("c.png"), "~/d.png", "/e.png", URL]
+    )
+    assert campaign.media == (
+        f"file://{tmp_path}/a%20b.png",
+        f"file://{tmp_path}/c.png",
+        "file:///home/somebody/d.png",
+        "file:///e.png",
+        URL,
+    )
+    assert Campaign.from_json(campaign.to_json()) == campaign

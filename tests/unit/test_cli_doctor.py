@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +15,9 @@ from dispatcher.cli.account import Answer
 from dispatcher.cli.entry import run as command_line
 from dispatcher.cli.findings import Finding
 from dispatcher.cli.findings_redis import RedisFacts
-from dispatcher.cli.up_note import Note
+from dispatcher.cli.up_note import Note, leave, only_one
 from dispatcher.cli.vitals import plain_address
+from dispatcher.ledger.server import Facts
 from dispatcher.ledger.states import GroupState
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
@@ -29,7 +31,7 @@ GOOD: dict[str, Any] = {
     "maxmemory": 0,
     "used_memory": 2_000_000,
 }
-ALWAYS = {"appendfsync": "always"}
+ALWAYS = {"appendfsync": "always", "save": ""}
 IDLE = Progress(
     id="fair",
     state="running",
@@ -60,7 +62,7 @@ def of_redis(
     config: Mapping[str, str] | None = ALWAYS, skew: float = 0.0, **info: object
 ) -> dict[str, Finding]:
     """What is found of a good server with these differences, by check."""
-    facts = RedisFacts(GOOD | info, config, skew)
+    facts = RedisFacts(Facts(GOOD | info, config), skew)
     return {finding.check: finding for finding in findings_redis.examine_redis(facts)}
 
 
@@ -82,17 +84,23 @@ def test_a_good_server_is_all_right() -> None:
         ({"redis_version": "?"}, "version", "fault", "?"),
         ({"cluster_enabled": 1}, "role", "fault", "cluster"),
         ({"role": "slave"}, "role", "fault", "replica"),
-        ({"aof_enabled": 0}, "durability", "warning", "would be sent again"),
+        ({"aof_enabled": 0}, "durability", "fault", "keeps nothing"),
+        (
+            {"aof_enabled": 0, "config": {"save": "3600 1"}},
+            *("durability", "warning", "since the last snapshot; groups sent"),
+        ),
+        ({"aof_enabled": 0, "config": None}, "durability", "warning", "snapshot"),
+        (
+            {"config": {"appendfsync": "no"}},
+            *("durability", "warning", "the last half minute"),
+        ),
+        ({"maxmemory_policy": None}, "eviction", "warning", "not shown"),
         (
             {"config": {"appendfsync": "everysec"}},
             *("durability", "warning", "appendfsync everysec: a crash"),
         ),
         ({"config": None}, "durability", "warning", "more is not shown"),
-        ({"maxmemory_policy": "allkeys-lru"}, "eviction", "warning", "vanish"),
-        (
-            {"maxmemory_policy": "allkeys-lru", "maxmemory": 9_000_000},
-            *("eviction", "fault", "vanish"),
-        ),
+        ({"maxmemory_policy": "allkeys-lru"}, "eviction", "fault", "vanish"),
         ({"maxmemory": 9_000_000}, "memory", "ok", "2.0 MB used of 9.0 MB"),
         ({"maxmemory": 2_500_000}, "memory", "warning", "of 2.5 MB"),
         ({"maxmemory": 2_000_000}, "memory", "fault", "of 2.0 MB"),
@@ -337,3 +345,26 @@ def test_bad_settings_are_all_told(
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     """Wherever in it they stand."""
     assert plain_address(url) == shown
+
+
+def test_calls_go_to_the_simulated_provider_while_up_runs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nowhere else, whatever is set; afterwards to the real one."""
+    monkeypatch.setenv("DISPATCHER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BW_USERNAME", "somebody")
+    own = Settings.load()
+    note = Note(
+        pid=1,
+        flower="",
+        simulator="http://127.0.0.1:8080/api/v2",
+        account_rate=1.0,
+        sender_rate=None,
+    )
+    with only_one(own):
+        leave(own, note)
+        settings = account.at_provider()
+        assert settings.base_url == "http://127.0.0.1:8080/api/v2"
+        assert (settings.account_id, settings.username) == ("simulated", "simulated")
+        assert settings.data_dir == tmp_path
+    assert account.at_provider() == own

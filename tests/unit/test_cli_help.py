@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from typer.models import CommandInfo
 
 from dispatcher.cli.entry import app, run
 from dispatcher.cli.examples import EXAMPLES
 
-NAMES = [
-    str(command.name or getattr(command.callback, "__name__", ""))
-    for command in app.registered_commands
-]
+
+def name_of(command: CommandInfo) -> str:
+    return str(command.name or getattr(command.callback, "__name__", ""))
+
+
+NAMES = [name_of(command) for command in app.registered_commands]
 FAMILIES = [
-    f"{family.name} {command.name}"
+    f"{family.name} {name_of(command)}"
     for family in app.registered_groups
     if family.typer_instance
     for command in family.typer_instance.registered_commands

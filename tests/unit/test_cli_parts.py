@@ -12,8 +12,8 @@ import typer
 from dispatcher import errors
 from dispatcher.cli import options, report, screen, words
 from dispatcher.cli.failures import CODES, judge
-from dispatcher.cli.forecast import forecast
 from dispatcher.errors import CampaignError
+from dispatcher.forecast import forecast
 from dispatcher.ledger.states import GroupState
 from dispatcher.numbers import Reason
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dispatcher.cli.forecast import forecast
+from dispatcher.forecast import forecast
 from dispatcher.hours import Hours, Rule
 from dispatcher.zones import timeline
 

@@ -66,7 +66,8 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.throttle(1.25), [1250]),
     (calls.unthrottle(), []),
     (calls.breaker("child", "down", 0), ["child", "down", 0]),
-    (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand"]),
+    (calls.control("c", "pause", "by hand"), ["c", "pause", "by hand", ""]),
+    (calls.control("c", "pause", "401", refused=0), ["c", "pause", "401", 0]),
     (calls.begin("c", 3600), ["c", 3600]),
     (
         deliveries.deliver(

@@ -36,8 +36,8 @@ from workers.search import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from dispatcher.credentials import Credentials
     from tests.unit.canned import Reply
-    from workers.credentials import Credentials
 
     Answer = Reply | Callable[[], Awaitable[httpx.Response]]
 

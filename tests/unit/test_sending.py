@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,7 +57,8 @@ class Around:
 
     stopping: bool = False
     pauses: list[float] = field(default_factory=list)
-    reached: list[bool] = field(default_factory=list)
+    connecting: set[asyncio.Task[Any]] = field(default_factory=set)
+    kinds: list[Kind] = field(default_factory=list)
     serials: list[int] = field(default_factory=list)
     #: What happens during a pause.
     meanwhile: Callable[[], None] = lambda: None
@@ -68,8 +70,8 @@ class Around:
         self.pauses.append(seconds)
         self.meanwhile()
 
-    async def reachable(self, *, reached: bool) -> None:
-        self.reached.append(reached)
+    async def heard(self, kind: Kind) -> None:
+        self.kinds.append(kind)
 
 
 @dataclass
@@ -175,7 +177,7 @@ def send(
             [STOPPED],
             [
                 ("gate", 1, -1),
-                ("control", "c1", "pause", "the provider answered 403 forbidden"),
+                ("control", "c1", "pause", "the provider answered 403 forbidden", 0),
                 verdict(RETRY, 1, detail="403 forbidden"),
             ],
             "retry",
@@ -184,7 +186,7 @@ def send(
         pytest.param(
             [Ungated(Kind.STOPPED, "token: 401")],
             [
-                ("control", "c1", "pause", "the provider answered token: 401"),
+                ("control", "c1", "pause", "the provider answered token: 401", ""),
                 verdict(BACK, 0),
             ],
             "back",
@@ -289,20 +291,19 @@ def test_what_follows_from_an_outcome(
 
 
 @pytest.mark.parametrize(
-    ("script", "reached"),
+    ("script", "kinds"),
     [
-        ([TAKEN], [True]),
-        ([REFUSED], [True]),
-        ([THROTTLED], [True]),
-        ([ERROR], [True, True]),
-        ([UNREACHABLE], [False]),
-        ([UNKNOWN], []),
-        ([UNWRITTEN], []),
+        ([TAKEN], [Kind.ACCEPTED]),
+        ([REFUSED], [Kind.REFUSED]),
+        ([ERROR], [Kind.SERVER_ERROR] * 2),
+        ([UNREACHABLE], [Kind.UNREACHABLE]),
+        ([UNKNOWN], [Kind.UNKNOWN]),
+        ([Ungated(Kind.UNKNOWN, "internal-error")], []),
     ],
 )
-def test_what_the_breaker_hears(script: list[Script], reached: list[bool]) -> None:
-    """An answer and a connect failure tell something; an unknown tells nothing."""
-    assert send(*script).around.reached == reached
+def test_what_the_breaker_hears(script: list[Script], kinds: list[Kind]) -> None:
+    """How each write ended; a fault of ours before the gate tells nothing."""
+    assert send(*script).around.kinds == kinds
 
 
 def test_the_last_attempt_has_no_second_try() -> None:

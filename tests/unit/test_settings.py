@@ -78,6 +78,7 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
         SecretStr("s3cret"),
         None,
     ),
+    ("allow_unsafe_redis", "DISPATCHER_ALLOW_UNSAFE_REDIS", "1", True, False),
     ("log_format", "DISPATCHER_LOG_FORMAT", "json", "json", "auto"),
     ("log_level", "DISPATCHER_LOG_LEVEL", "debug", "debug", "info"),
 ]
@@ -172,7 +173,7 @@ def test_none_switches_a_rate_off(
         ("DISPATCHER_SLOTS", "1001"),
         ("DISPATCHER_SLOTS", "2.5"),
         ("DISPATCHER_HTTP_DEADLINE", "0"),
-        ("DISPATCHER_HTTP_DEADLINE", "21"),
+        ("DISPATCHER_HTTP_DEADLINE", "16"),
         ("DISPATCHER_UNKNOWN_GRACE", "-1"),
         ("DISPATCHER_UNKNOWN_POLICY", "forget"),
         ("DISPATCHER_LOG_LEVEL", "loud"),

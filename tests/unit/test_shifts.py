@@ -547,13 +547,19 @@ def test_a_probe_under_way_is_waited_for_without_turning_round() -> None:
     assert len(ledger.wants) == 2
 
 
-def test_a_probe_that_tells_nothing_is_followed_by_a_pause() -> None:
-    """Each probe that ends as unknown costs a group: not one after the other."""
+def test_a_provider_that_answers_nobody() -> None:
+    """It takes requests and resets: few groups become unknown, and a probe ends it."""
     ledger = Due(200)
-    made = stage(ledger, *[UNREACHABLE] * SLOTS, Outcome(Kind.UNKNOWN, "lost"))
-    with capture_logs():
-        shift(made)
-    assert len(ledger.wants) <= 1 + SHIFT_S
+    lost = Outcome(Kind.UNKNOWN, "connection-lost")
+    made = stage(ledger, *[lost] * (2 * SLOTS + 3), TAKEN)
+    with capture_logs() as logs:
+        report, _ = shift(made)
+    # Two lots, then probes after 1, 2 and 4 seconds, then one that is answered.
+    assert report["c1"]["unknown"] == 2 * SLOTS + 3
+    assert report["c1"]["accepted"] == 200 - 2 * SLOTS - 3
+    assert probes(ledger) == ["down", *["probe"] * 4, "up"]
+    told = [line["reason"] for line in logs if line["event"] == "provider.unreachable"]
+    assert told == ["no answer"]
 
 
 @pytest.mark.parametrize("error", [AWAY, LedgerError("no memory")])
@@ -643,6 +649,26 @@ def test_a_stop_hands_back_what_waits_at_the_gate() -> None:
 
     run(go())
     assert made.provider.sent == []
+
+
+def test_a_stop_waits_for_no_connection() -> None:
+    """What is still connecting goes back at once: it has asked for nothing."""
+    ledger = Due(SLOTS)
+    made = stage(ledger)
+
+    async def go() -> None:
+        made.provider.connecting_s = 5.0
+        living = asyncio.create_task(made.crew.live())
+        shift = asyncio.create_task(made.crew.shift())
+        await asyncio.sleep(0.5)
+        made.stopped = True
+        assert await shift == ({"c1": {"back": SLOTS}}, False)
+        assert now() < 0.7
+        assert not made.crew.connecting
+        living.cancel()
+
+    run(go())
+    assert (made.provider.sent, ledger.count("gate")) == ([], 0)
 
 
 @pytest.mark.parametrize("script", ["renew", "claim"])

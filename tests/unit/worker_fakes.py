@@ -267,7 +267,10 @@ class FakeProvider(Bandwidth):
         permits: Until when each write was permitted.
         under_way: Sends that have not ended.
         most: The most of them at one time.
+        connecting_s: Seconds until a connection is there.
     """
+
+    connecting_s = 0.0
 
     def __init__(self, *script: Script) -> None:
         self.script = list(script) or [TAKEN]
@@ -286,7 +289,7 @@ class FakeProvider(Bandwidth):
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.connecting_s)
             if isinstance(end, Ungated):
                 return end.outcome
             assert before_write is not None

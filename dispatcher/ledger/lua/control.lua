@@ -1,14 +1,22 @@
 -- control.lua: pause, resume or cancel a campaign, or vouch for one.
--- ARGV: now, id, command (pause | resume | cancel | vouch), reason
+-- ARGV: now, id, command (pause | resume | cancel | vouch), reason,
+--       group whose refusal asks for the pause ("": in any case)
 -- returns: the campaign's state and reason afterwards; {} for an unknown id.
 -- A command that does not fit the state changes nothing: the caller compares.
 local id, command, reason = ARGV[2], ARGV[3], ARGV[4]
+local refused = tonumber(ARGV[5])
 local campaign = open(id)
 if not campaign then return {} end
 
 local commands = {}
 
+-- A refusal of what was sent before a person resumed says nothing of what they mended.
+local function is_outdated()
+  return refused and record(campaign, refused).gated_at < campaign.resumed_at
+end
+
 function commands.pause()
+  if is_outdated() then return end
   campaign.state, campaign.reason = 'paused', reason
   make_idle(campaign)
 end

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.hours import Rule
+from dispatcher.lanes import Lane
 
 #: Steps of a forecast under hours: a day has a few for each lane, so that this is many
 #: years. Then it says so far and no farther.
@@ -65,6 +66,13 @@ def forecast(
     if hours:
         return _within(hours, rate, begin)
     return Forecast(begin, 0.0 if rate is None else units / rate)
+
+
+def by_hours(
+    lanes: Sequence[Lane], units: float, groups: int
+) -> list[tuple[Rule, float]]:
+    """What may be sent at which hours; a group costs what one does on average."""
+    return [(lane.rule, (lane.end - lane.first) * units / groups) for lane in lanes]
 
 
 def _within(

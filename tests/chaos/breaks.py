@@ -1,0 +1,181 @@
+"""Switches protections off, one at a time in a scratch copy, and expects red tests.
+
+    python -m tests.chaos.breaks            all of them; exit 1 if one goes unnoticed
+    python -m tests.chaos.breaks fencing
+
+A test that cannot fail protects nothing. Each break is an exact replacement in the
+source; if its text is gone, that is told, for then nothing was switched off.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+#: Seconds for the named tests; more is a hang.
+PATIENCE: Final = 300
+#: pytest's exit code for "tests ran, and some failed".
+RED: Final = 1
+
+_LEFT_OUT: Final = shutil.ignore_patterns(".*", "dist", "__pycache__")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One exact replacement; `intact` occurs exactly once."""
+
+    file: str
+    intact: str
+    broken: str
+
+
+@dataclass(frozen=True)
+class Break:
+    """A protection, how to switch it off, and the tests that must notice."""
+
+    name: str
+    protection: str
+    edits: Sequence[Edit]
+    tests: Sequence[str]
+
+
+LUA: Final = "dispatcher/ledger/lua"
+CONTRACT: Final = "tests/contract"
+
+BREAKS: Final = (
+    Break(
+        "serial",
+        "a group is `sending` under a serial of its own before a byte is written",
+        [Edit(f"{LUA}/gate.lua", "  move(campaign, item.group, r, 'gate')\n", "")],
+        [f"{CONTRACT}/test_ledger_leases.py", f"{CONTRACT}/test_ledger_gate.py"],
+    ),
+    Break(
+        "fencing",
+        "only the holder of the token that claimed a group passes the gate with it",
+        [Edit(f"{LUA}/gate.lua", " and r.tail == token", "")],
+        [f"{CONTRACT}/test_ledger_gate.py"],
+    ),
+    Break(
+        "lease",
+        "what a living worker holds is not taken from it",
+        [Edit(f"{LUA}/lapse.lua", "'-inf', NOW, 'LIMIT'", "'-inf', '+inf', 'LIMIT'")],
+        [f"{CONTRACT}/test_ledger_leases.py"],
+    ),
+    Break(
+        "renewal",
+        "a worker that lives keeps its leases",
+        [Edit(f"{LUA}/renew.lua", "whole(NOW + lease_ms)", "whole(NOW)")],
+        [f"{CONTRACT}/test_ledger_leases.py"],
+    ),
+    Break(
+        "load",
+        "a campaign sends nothing until its whole list is there",
+        [
+            Edit(
+                f"{LUA}/commit.lua",
+                "if redis.call('EXISTS', key('groups', load, chunk)) == 0 then",
+                "if false then",
+            )
+        ],
+        [f"{CONTRACT}/test_ledger_load.py"],
+    ),
+    Break(
+        "timeout",
+        "no answer is unknown, never `not sent`",
+        [
+            Edit(
+                "workers/judgement.py",
+                '_LATE: Final = _Meaning(Kind.UNKNOWN, "timeout")',
+                '_LATE: Final = _Meaning(Kind.UNREACHABLE, "timeout")',
+            ),
+            Edit(
+                "workers/judgement.py",
+                "    if permitted and not isinstance(error, NotWritten):\n"
+                "        kind = Kind.UNKNOWN\n",
+                "",
+            ),
+        ],
+        ["tests/unit/test_exceptions.py", f"{CONTRACT}/test_cuts.py"],
+    ),
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Try them; the exit code."""
+    wanted = [b for b in BREAKS if not words or b.name in words]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=_LEFT_OUT)
+        unnoticed = [b for b in wanted if not _is_noticed(copy, b)]
+    return 1 if unnoticed or not wanted else 0
+
+
+def _is_noticed(copy: Path, tried: Break) -> bool:
+    """Green as it is, red without the protection, in the same copy."""
+    intact, _ = _test(copy, tried)
+    if intact != 0:
+        _say(tried, f"not tried: its tests end with {intact} as it is")
+        return False
+    with _broken(copy, tried):
+        code, failed = _test(copy, tried)
+    if code != RED:
+        _say(tried, f"NOT NOTICED, exit code {code}")
+        return False
+    _say(tried, f"noticed by {len(failed)} tests, such as {failed[0]}")
+    return True
+
+
+@contextmanager
+def _broken(copy: Path, tried: Break) -> Iterator[None]:
+    """The copy without a protection, for the length of a block."""
+    before = {edit.file: (copy / edit.file).read_text("utf-8") for edit in tried.edits}
+    try:
+        for edit in tried.edits:
+            _apply(copy / edit.file, edit)
+        yield
+    finally:
+        for file, text in before.items():
+            (copy / file).write_text(text, "utf-8")
+
+
+def _apply(file: Path, edit: Edit) -> None:
+    text = file.read_text("utf-8")
+    if (found := text.count(edit.intact)) != 1:
+        raise SystemExit(f"{edit.file} has {edit.intact!r} {found} times, not once")
+    file.write_text(text.replace(edit.intact, edit.broken), "utf-8")
+
+
+def _test(copy: Path, tried: Break) -> tuple[int, list[str]]:
+    """The exit code of its tests in the copy, and those that failed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tried.tests],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.returncode, list(_failed(done.stdout))
+
+
+def _failed(output: str) -> Iterator[str]:
+    for line in output.splitlines():
+        if line.startswith("FAILED "):
+            yield line.split()[1]
+
+
+def _say(tried: Break, what: str) -> None:
+    sys.stdout.write(f"{tried.name} ({tried.protection}): {what}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
