@@ -92,6 +92,9 @@ class Lease:
     still carries it later is known to be unsent; and what it holds besides its known
     jobs goes back when those are done.
 
+    Two jobs of one group never run under one token: the ledger could not tell them
+    apart, and what one hands back as unsent might be what the other has written.
+
     Args:
         passed: Told the ledger's count after each gate.
 
@@ -109,6 +112,7 @@ class Lease:
         self.token = secrets.token_hex(6)
         self.jobs = 0
         self.doubtful = False
+        self._groups: set[tuple[str, int]] = set()
         self._ledger = ledger
         self._rates = rates
         self._passed = passed
@@ -130,6 +134,25 @@ class Lease:
         finally:
             self.jobs -= 1
         return None if self.doubtful else reply
+
+    def begin(self, claimed: Claimed) -> bool:
+        """Count a job; False when it must not run, and goes back with the lease.
+
+        A group that is still in hand can be claimed again: the lease lapsed while this
+        child was stopped, or a call that was given up ran after all.
+        """
+        group = (claimed.id, claimed.group)
+        if group in self._groups:
+            self.doubtful = True
+            return False
+        self._groups.add(group)
+        self.jobs += 1
+        return True
+
+    def end(self, claimed: Claimed) -> None:
+        """The job is over."""
+        self._groups.remove((claimed.id, claimed.group))
+        self.jobs -= 1
 
     async def give_back(self) -> None:
         """Return what is still reserved: unsent groups at once, others unknown."""

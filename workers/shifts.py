@@ -221,7 +221,9 @@ class Crew:
             return None
 
     def _start(self, claimed: Claimed, lease: Lease) -> None:
-        lease.jobs += 1
+        if not lease.begin(claimed):
+            log.warning("group.in_hand", campaign=claimed.id, group=claimed.group)
+            return
         self._waiting.add(claimed)
         task = asyncio.create_task(self._run(claimed, lease))
         self._jobs.add(task)
@@ -236,7 +238,7 @@ class Crew:
             lease.doubtful = True
             log.exception("job.crashed", campaign=claimed.id, group=claimed.group)
         finally:
-            lease.jobs -= 1
+            lease.end(claimed)
             self._waiting.discard(claimed)
         self._counts[claimed.id][word] += 1
 

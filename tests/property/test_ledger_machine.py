@@ -145,12 +145,21 @@ class Machine(RuleBasedStateMachine):
     def _take_work(self, worker: Worker, want: int, fate: str) -> None:
         token = worker.token
         if fate == "told":
-            for job in self._claim(token, want):
-                job.worker = worker
-                self.jobs.append(job)
+            jobs = self._claim(token, want)
+            if any(self._is_in_hand(job) for job in jobs):
+                self._retire(worker)
+            for job in jobs:
+                if not self._is_in_hand(job):
+                    job.worker = worker
+                    self.jobs.append(job)
             return
         self._lost(fate, lambda: self._claim(token, want))
         self._retire(worker)
+
+    def _is_in_hand(self, job: Job) -> bool:
+        """A job of that group is under way under the same token."""
+        mine = (job.token, job.place)
+        return mine in [(other.token, other.place) for other in self.jobs]
 
     def _retire(self, worker: Worker) -> None:
         self.retired.append(worker.token)

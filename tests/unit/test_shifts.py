@@ -380,6 +380,28 @@ def test_a_failed_gate_retires_the_lease() -> None:
     assert ledger.lapsed() == [first]
 
 
+def test_a_group_in_hand_is_not_begun_twice() -> None:
+    """Claimed again under the same token: the lease had lapsed, and is retired."""
+    ledger = Due(1)
+    made = stage(ledger, after(5.0))
+
+    async def go() -> None:
+        shift = asyncio.create_task(made.crew.shift())
+        await asyncio.sleep(0.5)
+        ledger.due = [claimed(0, serial=1), claimed(1)]
+        await asyncio.sleep(1)
+        assert made.provider.under_way == 2
+        ledger.due = [claimed(0, serial=1, id_="c2")]
+        await shift
+        assert ledger.wants[0][1] == ledger.lapsed()[0]
+
+    with capture_logs() as logs:
+        run(go())
+    assert [line["event"] for line in logs].count("group.in_hand") == 1
+    assert len(made.provider.sent) == 3
+    assert len({token for _, token, *_ in ledger.wants}) == 2
+
+
 def test_two_may_give_back_at_once() -> None:
     """The end of a shift and the sign of life beside it do not get in their way."""
 
