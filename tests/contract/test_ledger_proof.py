@@ -107,6 +107,16 @@ def test_newer_serial_never_resolved(bench: Bench) -> None:
     assert (doubled(bench), extras(bench)) == (1, {"0:2": "m2"})
 
 
+def test_the_older_serial_proven_again_counts_once(bench: Bench) -> None:
+    """Each member's callback is proof of the same message, and not of a further one."""
+    lost_then_resent(bench)
+    bench.settle("accepted", 0, 1, "m1", token="")
+    bench.settle("unknown", 0, 2, "timeout")
+    assert bench.settle("accepted", 0, 1, "m1", token="") == 1
+    assert (bench.state(), bench.record().tail) == ("accepted", "m1")
+    assert (doubled(bench), extras(bench)) == (0, {})
+
+
 def test_the_worker_of_the_newer_serial_dies(bench: Bench) -> None:
     """The same when nobody even reported serial 2."""
     lost_then_resent(bench)

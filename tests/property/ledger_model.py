@@ -222,7 +222,7 @@ class Model:
             return id_ != group.id and group.keep(serial, id_)
         if group.state == "sending" and serial != group.serial:
             return group.keep(serial, id_)
-        return group.accept(serial, id_)
+        return group.accept(serial, group.extra.pop(serial, id_))
 
     # -- leases and commands -----------------------------------------------
 

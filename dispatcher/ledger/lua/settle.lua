@@ -51,6 +51,17 @@ local function keep_extra(item, r)
   return 1
 end
 
+-- The message id kept for a serial, which is not a further one any more; nil if none is.
+local function take_extra(item, r, serial)
+  if bit.band(r.flags, EXTRA) == 0 then return end
+  local name = item.group .. ':' .. serial
+  local id = redis.call('HGET', extra_key(item), name)
+  if not id then return end
+  redis.call('HDEL', extra_key(item), name)
+  item.campaign.doubled = item.campaign.doubled - 1
+  return id
+end
+
 -- An unresolved group's lock is its own until it expires. Later, or once the group
 -- was settled, another message to the same people may hold it. One that was taken and
 -- whose id nobody knows is searched for, so that its lock stays, too.
@@ -89,13 +100,8 @@ end
 local function settle_by_extra(item, r)
   if bit.band(r.flags, EXTRA) == 0 then return end
   for serial = 1, r.serial - 1 do
-    local name = item.group .. ':' .. serial
-    local id = redis.call('HGET', extra_key(item), name)
-    if id then
-      redis.call('HDEL', extra_key(item), name)
-      item.campaign.doubled = item.campaign.doubled - 1
-      return accept(item, r, id, serial)
-    end
+    local id = take_extra(item, r, serial)
+    if id then return accept(item, r, id, serial) end
   end
 end
 
@@ -132,7 +138,9 @@ function verdicts.accepted(item, r)
   end
   -- A newer serial is on its way: two may arrive.
   if r.state == STATE.sending and not newest then return keep_extra(item, r) end
-  return accept(item, r, item.detail, item.serial)
+  -- Proven once more: every callback does that.
+  local id = take_extra(item, r, item.serial) or item.detail
+  return accept(item, r, id, item.serial)
 end
 
 -- Everything but proof of acceptance settles only its own serial.
