@@ -151,6 +151,7 @@ def _life(settings: Settings) -> Iterator[Finding]:
     seen = crew(settings)
     yield findings.workers(seen.children, seen.ready)
     yield findings.queue(seen.wake_ups)
+    yield findings.callbacks(seen.callbacks, receiving=seen.receiving)
     with Dispatcher(settings) as dispatcher:
         yield from findings.campaigns(_progress(dispatcher))
 

@@ -16,6 +16,8 @@ Level = Literal["ok", "warning", "fault"]
 
 #: More wake-ups than any number of workers has waiting.
 _PILE: Final = 1000
+#: More callbacks than a receiver that keeps up has waiting.
+_BACKLOG: Final = 10_000
 #: Campaigns named one by one.
 _NAMED: Final = 10
 
@@ -126,6 +128,25 @@ def queue(wake_ups: int) -> Finding:
         return Finding("ok", "queue", found)
     advice = "see whether the workers use this Redis as their broker, too"
     return Finding("warning", "queue", found, advice)
+
+
+def callbacks(waiting: int, *, receiving: bool) -> Finding:
+    """Whether what the provider tells is heard.
+
+    Args:
+        waiting: Callbacks that are stored and not yet applied.
+        receiving: Whether a receiver runs that applies them.
+    """
+    found = f"{count(waiting, 'callback')} waiting"
+    if receiving and waiting < _BACKLOG:
+        return Finding("ok", "callbacks", found)
+    if receiving:
+        return Finding("warning", "callbacks", found, "look at the receiver's log")
+    advice = "start one: dispatcher serve"
+    if waiting:
+        return Finding("fault", "callbacks", f"no receiver runs, {found}", advice)
+    found = "no receiver runs: who got a message, and who wrote STOP, is not heard"
+    return Finding("warning", "callbacks", found, advice)
 
 
 def campaigns(rows: Iterable[Progress]) -> Iterator[Finding]:

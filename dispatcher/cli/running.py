@@ -11,6 +11,7 @@ import typer
 
 from dispatcher.cli.options import option, taking
 from dispatcher.credentials import Credentials
+from dispatcher.doors import wanted
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import DispatchError, InvalidInput
 from dispatcher.settings import Settings
@@ -121,7 +122,18 @@ class Simulation:
             ),
             "faults": parse_faults(self.faults or ()),
         }
+        if self.callback_url and self.callback_username is None:
+            given |= _credentials_of_ours()
         return SimulatorConfig(**given)
+
+
+def _credentials_of_ours() -> dict[str, str]:
+    """What our own receiver asks for: a command line could be read by others."""
+    asked = wanted(Settings.load(), "callback")
+    if asked is None:
+        return {}
+    password = asked.password.get_secret_value()
+    return {"callback_username": asked.username, "callback_password": password}
 
 
 def _read(name: str, text: str, what: str) -> object:

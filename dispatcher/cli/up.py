@@ -15,6 +15,7 @@ from dispatcher.cli.account import lacking
 from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.options import option
 from dispatcher.cli.screen import count, grid, remark, say, short, show
+from dispatcher.cli.serve import PORT as CALLBACK_PORT
 from dispatcher.cli.up_note import Note
 from dispatcher.cli.up_system import Plan, Signals, System
 from dispatcher.cli.vitals import crew, plain_address
@@ -41,6 +42,15 @@ def up(
     port: Annotated[
         int, option("--port N", "Flower's port; 0: no Flower.", min=0, max=65535)
     ] = 5555,
+    callback_port: Annotated[
+        int,
+        option(
+            "--callback-port N",
+            "The callback receiver's port; 0: no receiver.",
+            min=0,
+            max=65535,
+        ),
+    ] = CALLBACK_PORT,
     simulator_port: Annotated[
         int,
         option(
@@ -54,7 +64,8 @@ def up(
     """Start everything on this machine, until Ctrl-C.
 
     A server (unless $DISPATCHER_REDIS_URL names one), a provider that only pretends
-    (unless an account and its credentials are set), workers, and Flower. Campaigns stay
+    (unless an account and its credentials are set), workers, the callback receiver, and
+    Flower. Campaigns stay
     in the data directory from one time to the next. A second Ctrl-C does not wait for
     what is on its way. If a part ends by itself, the others are ended, too.
     """
@@ -64,6 +75,7 @@ def up(
         workers=workers,
         concurrency=concurrency,
         flower_port=port or None,
+        callback_port=callback_port or None,
         simulator_port=simulator_port if missing else None,
     )
     with Signals() as signals, up_note.only_one(settings):
@@ -73,7 +85,11 @@ def up(
 
 def _check_ports(plan: Plan) -> None:
     """Raises DispatchError if a port is taken, before anything is started."""
-    ports = {"--port": plan.flower_port, "--simulator-port": plan.simulator_port}
+    ports = {
+        "--port": plan.flower_port,
+        "--callback-port": plan.callback_port,
+        "--simulator-port": plan.simulator_port,
+    }
     for flag, port in ports.items():
         if port and not _is_free(port):
             raise DispatchError(f"port {port} is taken: choose another with {flag}")
@@ -120,6 +136,7 @@ def _note(system: System, settings: Settings) -> Note:
         pid=os.getpid(),
         flower=system.flower,
         simulator=system.simulator,
+        callbacks=system.callbacks,
         account_rate=settings.account_rate,
         sender_rate=settings.sender_rate,
     )
@@ -206,6 +223,9 @@ def _places(
         f"{plan.workers}, with {processes}" + (" each" * (plan.workers > 1)),
     )
     yield "rate", _rate(settings, simulated=bool(system.simulator))
+    yield "callbacks", system.callbacks or "not taken"
+    if system.callbacks and not system.simulator:
+        yield "", "the provider comes by https: see the README for what to set there"
     yield "Flower", system.flower or "not started"
     yield "data", short(settings.data_path)
     yield "logs", short(system.logs)

@@ -30,6 +30,7 @@ class Note:
         pid: Of `dispatcher up`.
         flower: Its address; empty if it does not run.
         simulator: Base URL of the simulated provider; empty if a real one is used.
+        callbacks: Address of the callback receiver; empty if it does not run.
         account_rate: Units a second that its workers keep to.
         sender_rate: The same for each sender.
     """
@@ -37,6 +38,7 @@ class Note:
     pid: int
     flower: str
     simulator: str
+    callbacks: str
     account_rate: float | None
     sender_rate: float | None
 
@@ -63,7 +65,11 @@ def _taken(settings: Settings) -> str:
     note = _stored(settings)
     if note is None:
         return f"another `dispatcher up` just starts or ends in {settings.data_path}"
-    places = {"Flower": note.flower, "simulated provider": note.simulator}
+    places = {
+        "Flower": note.flower,
+        "callbacks": note.callbacks,
+        "simulated provider": note.simulator,
+    }
     told = [f"{name} {place}" for name, place in places.items() if place]
     told += [f"data {settings.data_path}"]
     return f"already up (process {note.pid}): {', '.join(told)}"

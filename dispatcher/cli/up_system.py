@@ -18,6 +18,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from dispatcher.cli.parts import LOOK_S, Part
+from dispatcher.cli.serve import READY as SERVES
 from dispatcher.cli.up_server import Server
 from dispatcher.settings import Settings
 from dispatcher.simulator.server import READY
@@ -67,12 +68,14 @@ class Plan:
         workers: How many workers.
         concurrency: Sending processes of each.
         flower_port: None for no Flower.
+        callback_port: None for no callback receiver.
         simulator_port: None for no simulator: there is a real account; 0 for any.
     """
 
     workers: int
     concurrency: int
     flower_port: int | None
+    callback_port: int | None
     simulator_port: int | None
 
 
@@ -88,6 +91,7 @@ class System:
         server: The Redis.
         simulator: Base URL of the simulated provider, once it runs.
         flower: Address of Flower, once it runs.
+        callbacks: Address for the provider's callbacks, once the receiver runs.
         parts: What was started besides the server.
     """
 
@@ -96,7 +100,7 @@ class System:
         self._plan = plan
         self._signals = signals
         self.server = Server(settings)
-        self.simulator = self.flower = ""
+        self.simulator = self.flower = self.callbacks = ""
         self.parts: list[Part] = []
         self._workers: list[Part] = []
 
@@ -123,6 +127,9 @@ class System:
             DispatchError: One of them does not start.
         """
         with suppress(_Ended):
+            # Before the simulator, which is told whom to call.
+            if self._plan.callback_port is not None:
+                self._start_receiver(self._plan.callback_port)
             if self._plan.simulator_port is not None:
                 self._start_simulator(self._plan.simulator_port)
             for place in range(1, self._plan.workers + 1):
@@ -132,8 +139,14 @@ class System:
             for worker in self._workers:
                 self._line_of(worker, "child.ready")
 
+    def _start_receiver(self, port: int) -> None:
+        part = self._start("the receiver", "serve", ("serve", f"--port={port}"))
+        self.callbacks = self._line_of(part, SERVES).removeprefix(SERVES).strip()
+
     def _start_simulator(self, port: int) -> None:
-        arguments = ("simulator", f"--port={port}")
+        arguments = ["simulator", f"--port={port}"]
+        if self.callbacks:
+            arguments.append(f"--callback-url={self.callbacks}")
         part = self._start("the simulated provider", "simulator", arguments)
         self.simulator = self._line_of(part, READY).removeprefix(READY).strip()
 

@@ -25,12 +25,16 @@ class Crew:
         children: Worker processes whose heart beats.
         at_work: Those of them in a shift.
         ready: Campaigns with something to send now.
+        callbacks: Callbacks that are stored and not yet applied.
+        receiving: Whether somebody applies them.
         wake_ups: Celery messages that wait in the broker's queue.
     """
 
     children: int
     at_work: int
     ready: int
+    callbacks: int
+    receiving: bool
     wake_ups: int
 
 
@@ -41,11 +45,11 @@ def crew(settings: Settings) -> Crew:
         ConfigError: No Redis is set, and no embedded server runs.
         LedgerError: Redis cannot serve.
     """
-    children, at_work, ready = _workers(ledger_address(settings))
-    return Crew(children, at_work, ready, _waiting(redis_address(settings)))
+    ledger = ledger_address(settings)
+    return Crew(*_ledger(ledger), wake_ups=_waiting(redis_address(settings)))
 
 
-def _workers(url: str) -> tuple[int, int, int]:
+def _ledger(url: str) -> tuple[int, int, int, int, bool]:
     with faults(), connect(url) as client:
         seconds, micros = _any(client.time())
         alive = f"({seconds * 1000 + micros // 1000 - HEARTBEAT_MS}"
@@ -53,8 +57,10 @@ def _workers(url: str) -> tuple[int, int, int]:
         pipe.zcount(key("children"), alive, "+inf")
         pipe.zcount(key("shifts"), alive, "+inf")
         pipe.zcard(key("ready"))
-        children, at_work, ready = pipe.execute()
-    return children, at_work, ready
+        pipe.llen(key("inbox"))
+        pipe.exists(key("applier"))
+        children, at_work, ready, callbacks, receiving = pipe.execute()
+    return children, at_work, ready, callbacks, bool(receiving)
 
 
 def _waiting(url: str) -> int:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +23,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 #: Seconds that the orderly end may take in all, and room for a busy machine.
 END_S = 40
 NUMBER = "+19195550100"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Place:
@@ -55,9 +62,10 @@ class Place:
 
     @contextmanager
     def up(self, *flags: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-        """`dispatcher up` without Flower, once it says that it is."""
+        """`dispatcher up` without Flower and receiver, once it says that it is."""
         program = Program({**self.program.environment, **more})
-        with program.start("up", "--port", "0", *flags) as process:
+        none = ("--port", "0", "--callback-port", "0")
+        with program.start("up", *none, *flags) as process:
             try:
                 assert process.stdout is not None
                 assert any("Ctrl-C ends everything" in line for line in process.stdout)
@@ -65,6 +73,14 @@ class Place:
             finally:
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Results of the campaign `fair` by recipient."""
+        return self.program.rows("fair", "--by", "recipient")
+
+    def logs(self) -> str:
+        """What all parts wrote."""
+        return "".join(path.read_text() for path in self.data.glob("logs/*.log"))
 
     def nothing_runs(self) -> None:
         """Every process has ended."""
@@ -109,12 +125,36 @@ def test_a_second_one_says_where_the_first_is(place: Place) -> None:
         assert up.poll() is None
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts(place: Place) -> None:
+@pytest.mark.parametrize("flag", ["--port", "--callback-port", "--simulator-port"])
+def test_a_port_that_is_taken_is_told_before_anything_starts(
+    place: Place, flag: str
+) -> None:
     """One line that names the option."""
+    none = ("--port", "0", "--callback-port", "0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        line = place.program.refusal(1, "up", "--port", str(port))
-        assert line.endswith(f"port {port} is taken: choose another with --port")
+        line = place.program.refusal(1, "up", *none, flag, str(port))
+        assert line.endswith(f"port {port} is taken: choose another with {flag}")
+    place.nothing_runs()
+
+
+def test_the_simulated_provider_calls_back(place: Place) -> None:
+    """With credentials if there are any; what became of everybody is in the results."""
+    credentials = {
+        "DISPATCHER_CALLBACK_USERNAME": "bandwidth",
+        "DISPATCHER_CALLBACK_PASSWORD": "let,me:in",
+    }
+    port = free_port()
+    with place.up("--callback-port", str(port), **credentials):
+        place.program.submit("fair", f"{NUMBER}\n", "--sender", NUMBER)
+        place.program.until("fair", state="done")
+        eventually(
+            lambda: [r["delivery"] for r in place.rows()] == ["delivered"],
+            *(60, "the provider's word has come"),
+        )
+        line = place.program.refusal(1, "up")
+        assert f"callbacks http://127.0.0.1:{port}/callbacks" in line
+    assert "let,me:in" not in place.logs()
     place.nothing_runs()
 
 
@@ -123,12 +163,13 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(place: Place) -> No
     [
         ("dispatcher worker", "worker 1 ended by itself"),
         ("dispatcher simulator", "the simulated provider ended by itself"),
+        ("dispatcher serve", "the receiver ended by itself"),
         ("valkey-server", "the embedded server ended by itself"),
     ],
 )
 def test_a_part_that_dies_ends_the_rest(place: Place, words: str, name: str) -> None:
     """Exit code 1, and the last line says which part it was."""
-    with place.up() as up:
+    with place.up("--callback-port", str(free_port())) as up:
         place.part(words).kill()
         _, err = up.communicate(timeout=PATIENCE)
     assert up.returncode == 1
@@ -173,6 +214,6 @@ def test_no_campaign_changes_its_provider(place: Place) -> None:
         rows = "\n".join(f"+1919555{line:04d}" for line in range(100, 130))
         place.program.submit("fair", rows, "--sender", NUMBER)
     other = Program({**place.program.environment, **real})
-    line = other("up", "--port", "0").stderr
+    line = other("up", "--port", "0", "--callback-port", "0").stderr
     assert "1 campaign here (fair) may not be meant for this account" in line
     place.nothing_runs()

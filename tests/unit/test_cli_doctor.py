@@ -246,7 +246,14 @@ def test_rates(fields: dict[str, Any], level: str, words: str) -> None:
 
 def test_the_rate_of_what_is_up_counts() -> None:
     """This terminal's settings are not those of the workers then."""
-    note = Note(pid=1, flower="", simulator="", account_rate=7.0, sender_rate=None)
+    note = Note(
+        pid=1,
+        flower="",
+        simulator="",
+        callbacks="",
+        account_rate=7.0,
+        sender_rate=None,
+    )
     found = findings.rates(Settings.load(), running=note)
     assert (found.level, found.found) == ("ok", "7 units/s, as `dispatcher up` has it")
 
@@ -264,6 +271,23 @@ def test_workers(children: int, ready: int, level: str) -> None:
 def test_queue(wake_ups: int, level: str) -> None:
     """Wake-ups that nobody takes are a sign that nobody listens here."""
     assert findings.queue(wake_ups).level == level
+
+
+@pytest.mark.parametrize(
+    ("waiting", "receiving", "level", "words"),
+    [
+        (0, True, "ok", "0 callbacks waiting"),
+        (9_999, True, "ok", "9,999 callbacks"),
+        (10_000, True, "warning", "10,000 callbacks"),
+        (1, False, "fault", "no receiver runs, 1 callback waiting"),
+        (0, False, "warning", "who wrote STOP, is not heard"),
+    ],
+)
+def test_callbacks(waiting: int, *, receiving: bool, level: str, words: str) -> None:
+    """Stored callbacks that nobody applies are a fault; a pile is worth a word."""
+    found = findings.callbacks(waiting, receiving=receiving)
+    assert (found.level, bool(found.advice)) == (level, level != "ok")
+    assert words in found.found
 
 
 def counting(**counts: int) -> Progress:

@@ -11,6 +11,7 @@ import yaml
 from typer.main import get_command
 
 from dispatcher.cli.entry import app
+from dispatcher.cli.serve import PORT
 from dispatcher.embedded import DURABLE
 from dispatcher.queue import QUEUE, celery_settings
 from dispatcher.settings import Settings
@@ -83,7 +84,8 @@ def test_the_example_fills_in_no_secret() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     assert {value for key, value in given.items() if SECRET.search(key)} == {""}
-    assert {key for key in given if not key.startswith("FLOWER_")} <= ALIASES
+    published = ("FLOWER_", "CALLBACK_")
+    assert {key for key in given if not key.startswith(published)} <= ALIASES
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -106,12 +108,38 @@ def test_credentials_go_to_the_worker_only() -> None:
     assert holders == {"worker"}
 
 
-def test_flower_is_published_here_only_unless_asked() -> None:
+@pytest.mark.parametrize(
+    ("name", "variable"), [("flower", "FLOWER"), ("serve", "CALLBACK")]
+)
+def test_it_is_published_here_only_unless_asked(name: str, variable: str) -> None:
     """Opening it to other machines is somebody's decision."""
-    (port,) = SERVICES["flower"]["ports"]
-    assert port.startswith("${FLOWER_ADDRESS:-127.0.0.1}:")
-    published = [name for name in SERVICES if "ports" in SERVICES[name]]
-    assert published == ["flower"]
+    (port,) = SERVICES[name]["ports"]
+    assert port.startswith(f"${{{variable}_ADDRESS:-127.0.0.1}}:")
+
+
+def test_nothing_else_is_published() -> None:
+    """Redis least of all."""
+    published = {name for name in SERVICES if "ports" in SERVICES[name]}
+    assert published == {"flower", "serve"}
+
+
+def test_what_not_everybody_needs_is_a_profile() -> None:
+    """The plain command starts what sends and what shows it."""
+    profiles = {name: SERVICES[name].get("profiles", []) for name in SERVICES}
+    assert {name for name, given in profiles.items() if not given} == {
+        *("redis", "worker", "flower"),
+    }
+    assert profiles["serve"] == ["callbacks"]
+    assert profiles["simulator"] == ["simulator"]
+
+
+def test_the_receiver_is_where_others_look_for_it() -> None:
+    """Its default port is published, watched, and called by the simulated provider."""
+    service = SERVICES["serve"]
+    assert service["ports"][0].endswith(f":{PORT}")
+    assert f":{PORT}/healthz" in service["healthcheck"]["test"][-1]
+    called = SERVICES["simulator"]["command"][-1]
+    assert called == f"http://serve:{PORT}/callbacks"
 
 
 def test_the_image_gets_no_more_than_it_needs() -> None:
