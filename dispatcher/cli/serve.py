@@ -6,6 +6,7 @@ from functools import partial
 from socket import socket
 from typing import Annotated, Final
 
+import structlog
 import typer
 
 from dispatcher import logs
@@ -14,7 +15,10 @@ from dispatcher.doors import check_address, wanted
 from dispatcher.embedded import ledger_address
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.server import Remark
 from dispatcher.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 #: Where it listens unless told otherwise.
 PORT: Final = 8085
@@ -52,7 +56,7 @@ def serve(
     asked = wanted(settings, "callback")
     check_address(host, "callback", asked, "the callback receiver")
     address = ledger_address(settings)
-    _check(address)
+    remarks = _check(address, insisted=settings.allow_unsafe_redis)
     try:
         listener = server.listen(host, port)
     except OSError as error:
@@ -60,18 +64,25 @@ def serve(
             f"the receiver cannot run: address {host}, port {port}: {error.strerror}"
         ) from None
     logs.configure(settings.log_format, settings.log_level)
+    for remark in remarks:
+        log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
     applier = Deliveries(AsyncLedger(address), settings)
     site = app.make_site(Inbox(address), asked, duty=applier.live)
     server.serve(site, listener, partial(_announce, listener))
 
 
-def _check(ledger: str) -> None:
-    """Raises LedgerError if this Redis will never do; one that is away may come."""
+def _check(ledger: str, *, insisted: bool) -> list[Remark]:
+    """What to warn of. One that is away now may come; others are refused.
+
+    Raises:
+        LedgerError: This Redis will never do.
+    """
     try:
         with Ledger(ledger) as opened:
             opened.check()
+            return opened.check_safety(insisted=insisted)
     except LedgerUnreachable:
-        pass
+        return []
 
 
 def _announce(listener: socket) -> None:

@@ -382,6 +382,7 @@ def test_calls_go_to_the_simulated_provider_while_up_runs_one(
         pid=1,
         flower="",
         simulator="http://127.0.0.1:8080/api/v2",
+        callbacks="",
         account_rate=1.0,
         sender_rate=None,
     )
