@@ -220,7 +220,7 @@ def unreachable() -> None:
 ERRORS: dict[str, Callable[[], object]] = {
     "sender": lambda: Campaign(sender=SENDER[1:], text=TEXT),
     "text": lambda: Campaign(sender=SENDER, text=TEXT * 200),
-    "media": lambda: Campaign(sender=SENDER, media=[TEXT]),
+    "media": lambda: Campaign(sender=SENDER, media=[f"ftp://{TEXT}"]),
     "tag": lambda: Campaign(sender=SENDER, text=TEXT, tag=NUMBERS[0] * 200),
     "types": lambda: Campaign(sender=19195551200, text=[TEXT], tag={SECRET: 1}),
     "stored": lambda: Campaign.from_json('{"sender":"' + SENDER + '","text":1}'),
