@@ -51,27 +51,32 @@ class Query:
 
     Attributes:
         sender: Own number, E.164.
-        members: The recipients; of more than ten only ten are asked for.
+        members: The recipients; of more than ten only ten are asked for. None: all
+            messages of the sender.
         start: Earliest time at which the provider received it, seconds since 1970.
         end: Latest.
+        rows: Of one page.
     """
 
     sender: str = field(repr=False)
-    members: frozenset[int] = field(repr=False)
+    members: frozenset[int] | None = field(repr=False)
     start: float
     end: float
+    rows: int = PAGE_ROWS
 
     def parameters(self) -> dict[str, str]:
         """The parameters of the call, not yet quoted."""
-        numbers = sorted(self.members)[:MAX_NUMBERS]
-        return {
+        asked = {
             "sourceTn": self.sender,
-            "destinationTn": ",".join(map(e164, numbers)),
             "messageDirection": "OUTBOUND",
             "fromDateTime": _written(self.start),
             "toDateTime": _written(self.end),
-            "limit": str(PAGE_ROWS),
+            "limit": str(self.rows),
         }
+        if self.members is not None:
+            numbers = sorted(self.members)[:MAX_NUMBERS]
+            asked["destinationTn"] = ",".join(map(e164, numbers))
+        return asked
 
 
 def _written(seconds: float) -> str:

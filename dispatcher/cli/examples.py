@@ -19,7 +19,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "status": ("dispatcher status", "dispatcher status open-house --json"),
     "watch": ("dispatcher watch open-house",),
-    "verify": ("dispatcher verify open-house",),
+    "verify": (
+        "dispatcher verify open-house",
+        "dispatcher verify open-house --provider",
+    ),
     "results": (
         "dispatcher results open-house --output results.csv",
         "dispatcher results open-house --by recipient --state failed",

@@ -81,7 +81,6 @@ WRONG = [
     (("status",), "no Redis: set DISPATCHER_REDIS_URL"),
     (("results", "x", "--format", "xml"), "--format: 'xml' is not one of"),
     (("results", "x", "--by", "name"), "--by: 'name' is not one of"),
-    (("verify", "x", "--provider"), "--provider: not built yet"),
     (("resolve", "x", "1"), "either --sent MESSAGE_ID or --not-sent"),
     (("resolve", "x", "1", "--sent", "m", "--not-sent"), "either --sent"),
     (("resolve", "x", "1", "--sent", " "), "--sent: write"),

@@ -240,7 +240,7 @@ def test_members_that_were_left_out() -> None:
     """Whoever was dropped at the gate is not in the message that is looked for."""
     ledger, client = Ledger(reply(doubt(dropped=1))), Client(Found())
     looked(ledger, client)
-    assert client.asked[0][1].members == {MEMBERS[1]}
+    assert client.asked[0][1].members == frozenset({MEMBERS[1]})
 
 
 # -- the clocks ----------------------------------------------------------------
