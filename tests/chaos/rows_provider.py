@@ -134,6 +134,12 @@ def _mend(scene: Scene) -> None:
     _expect_no_attempt_burnt(scene)
 
 
+def callbacks(scene: Scene) -> None:
+    """The provider tells every delivery, and a receiver listens."""
+    scene.stack.receiver()
+    scene.under_way()
+
+
 #: Few enough that the provider's search, four a second, keeps up.
 SHARE: Final = 0.02
 
@@ -159,6 +165,15 @@ ROWS: Final = (
         name="drop-after",
         fault="2 % of connections dropped after the message is taken",
         faults=[f"drop-after={SHARE}"],
+    ),
+    Row(
+        name="callbacks",
+        fault="the same, no message can be found by search, callbacks are received",
+        act=callbacks,
+        promise=all_sent,
+        faults=[f"drop-after={SHARE}"],
+        index_lag=3600,
+        settings={"DISPATCHER_UNKNOWN_GRACE": "60"},
     ),
     Row(
         name="half-answer",
