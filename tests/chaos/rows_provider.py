@@ -168,12 +168,16 @@ ROWS: Final = (
     ),
     Row(
         name="callbacks",
-        fault="the same, no message can be found by search, callbacks are received",
+        fault="5 % dropped after the message is taken; searches find nothing, but "
+        "callbacks are received",
         act=callbacks,
         promise=all_sent,
-        faults=[f"drop-after={SHARE}"],
+        groups=1000,
+        people=2,
+        rate=300,
+        faults=["drop-after=0.05"],
         index_lag=3600,
-        settings={"DISPATCHER_UNKNOWN_GRACE": "60"},
+        settings={"DISPATCHER_UNKNOWN_GRACE": "120"},
     ),
     Row(
         name="half-answer",

@@ -135,7 +135,8 @@ class Row:
         act: Brings the fault about, once the workers send.
         promise: What must hold in the end; says what does not.
         runs: At most so many, however many are asked for.
-        groups: Of the campaign, ten people each.
+        groups: Of the campaign.
+        people: In each group.
         rate: Units a second: it keeps the campaign going while the fault lasts.
         workers: Started before the act; 0 leaves it to the act.
         submits: Whether the campaign is submitted before the act.
@@ -151,6 +152,7 @@ class Row:
     promise: Promise = never_twice
     runs: int = 3
     groups: int = 2000
+    people: int = 10
     rate: int = 1500
     workers: int = 2
     submits: bool = True
@@ -303,7 +305,8 @@ def play(row: Row, logs: Path | None = None) -> Verdict:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as directory, Scene(row, Path(directory)) as on:
         if row.submits:
-            on.run = on.stack.submit(row.groups * 10)
+            people = row.groups * row.people
+            on.run = on.stack.submit(people, group_size=row.people)
         for _ in range(row.workers):
             on.worker()
         row.act(on)
