@@ -128,6 +128,13 @@ def test_source(name: str) -> None:
     assert tables < source.index("local function open(id)") < source.index(text(name))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_taken_once(name: str) -> None:
+    """A second function of a name would silently take the first one's place."""
+    names = re.findall(r"^local function (\w+)", scripts.source(name), re.MULTILINE)
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_what_may_run_without_memory() -> None:
     """What ends or limits something may exceed memory, what begins something not."""
     roomy = {

@@ -306,7 +306,7 @@ local function lanes_of(campaign)
 end
 
 -- Milliseconds until a group may be sent by its people's clocks.
-local function closed_ms(campaign, group)
+local function out_of_hours_ms(campaign, group)
   if campaign.lanes == 0 then return 0 end
   for _, lane in ipairs(lanes_of(campaign)) do
     if group < lane.last then return opens_in(lane.hours) end

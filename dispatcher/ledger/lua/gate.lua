@@ -141,7 +141,7 @@ local function judge(i, item)
   local mask = to_leave_out(item, r)
   if mask ~= item.dropped then return LEAVE_OUT - mask end
   if is_locked(i, item, r) then return LOCKED end
-  local wait_for = math.max(paused, closed_ms(campaign, item.group))
+  local wait_for = math.max(paused, out_of_hours_ms(campaign, item.group))
   if wait_for > 0 then return wait_for end
   local wait = charge(item)
   if wait == 0 then pass(item, r) end
