@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit chaos breaks lint format clean
+.PHONY: help demo test unit chaos breaks model lint format clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ chaos: $(READY) ## kills, drops and faults: their tests, then the whole matrix, 
 
 breaks: $(READY) ## switch protections off in a scratch copy and see tests fail
 	$(BIN)/python -m tests.chaos.breaks
+
+model: $(READY) ## the protocol, model checked, with more mishaps than in `make test`
+	MODEL_MISHAPS=3 $(BIN)/python -m pytest -m model
 
 lint: $(READY) ## format check, lint, types
 	$(BIN)/ruff format --check .
