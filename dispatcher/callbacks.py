@@ -162,7 +162,7 @@ def _report(event: _Event, state: DeliveryState) -> Report | Ignored:
     if not is_message_id(message.id):
         return Ignored.UNREADABLE
     failed = state is DeliveryState.FAILED
-    code = _code(event.errorCode) if failed else 0
+    code = code_in(event.errorCode) if failed else 0
     return Report(tag, message.id, state, code, _recipients(event), _ms(event.time))
 
 
@@ -186,7 +186,8 @@ def _number(value: object) -> int | None:
     return int(found[1]) if found else None
 
 
-def _code(value: object) -> int:
+def code_in(value: object) -> int:
+    """An error code, as a number or as digits; 0 where there is none to keep."""
     if isinstance(value, str) and value.isdecimal() and len(value) <= len("65535"):
         value = int(value)
     known = isinstance(value, int) and 0 <= value <= CODE_LIMIT

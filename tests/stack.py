@@ -108,10 +108,12 @@ class Worker:
 class Receiver:
     """One `dispatcher serve`, which can be killed and started again on its port."""
 
-    def __init__(self, env: Mapping[str, str], log: Path, port: int) -> None:
+    def __init__(
+        self, env: Mapping[str, str], log: Path, port: int, *more: str
+    ) -> None:
         self._file: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dispatcher", "serve", "--port", str(port)],
+            [sys.executable, "-m", "dispatcher", "serve", "--port", str(port), *more],
             env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=self._file,
@@ -228,10 +230,16 @@ class Stack:
         self.simulator.set_callbacks(receiver.url, "bandwidth", PASSWORD)
         return receiver
 
+    def poller(self) -> Receiver:
+        """Start a receiver that nobody calls, and that asks the provider instead."""
+        log = self.directory / "receiver.log"
+        receiver = Receiver(self.env, log, 0, "--poll")
+        self._receivers.append(receiver)
+        return receiver
+
     def receiver_log(self) -> str:
         """What all receivers wrote."""
-        log = self.directory / "receiver.log"
-        return log.read_text() if log.exists() else ""
+        return (self.directory / "receiver.log").read_text()
 
     def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
         """A campaign to so many people."""
@@ -243,9 +251,8 @@ class Stack:
         return "".join(worker.log.read_text() for worker in self.workers)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """What workers and receivers wrote of one kind of event."""
-        log = self.logs() + self.receiver_log()
-        return [said for said in _events(log) if said["event"] == event]
+        """What workers wrote of one kind of event."""
+        return [said for said in _events(self.logs()) if said["event"] == event]
 
     def witness(self, run: Run) -> Witness:
         """What the provider says of a campaign that ended."""

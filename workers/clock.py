@@ -19,6 +19,7 @@ from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
 from dispatcher.ledger.deliveries import sweep
+from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.states import GroupState
 from dispatcher.queue import publish_wake_up
@@ -93,7 +94,7 @@ class Clock(threading.Thread):
 
     def beat(self) -> float:
         """One look; seconds until the next."""
-        if not self._ledger.take_tick(self._child, TICK_LEASE_MS):
+        if not self._ledger.hold(key("tick"), self._child, TICK_LEASE_MS):
             return REST_S
         # One damaged group must not keep the workers from all others.
         _tolerate(self._take_back)

@@ -9,15 +9,15 @@ It never raises, and no repr shows a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from dispatcher.callbacks import is_message_id
+from dispatcher.callbacks import code_in, is_message_id
 from dispatcher.numbers import e164
 from workers.outcomes import Kind, Outcome
 
@@ -87,6 +87,17 @@ def _written(seconds: float) -> str:
 # -- the answer ----------------------------------------------------------------
 
 
+#: Words that tell of a failure; the last of a receipt that never came.
+FAILURES: Final = frozenset({"FAILED", "UNDELIVERED", "DLR_EXPIRED"})
+
+
+class Status(NamedTuple):
+    """How far a message got to one recipient, as a row says: its word, and the code."""
+
+    word: str
+    code: int
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One message that the provider received, as far as its rows can be read.
@@ -97,7 +108,8 @@ class Candidate:
         recipients: How many it has, as the rows say; None if they do not, or count
             their own one each.
         received_at: When it was received, seconds since 1970; None if not said.
-        status: The provider's word, known to us or not.
+        statuses: How far it got, by recipient; known to us or not. Nothing of those who
+            share a row that tells of a failure: it does not say whose.
         readable: The rows name all their recipients and agree with each other.
     """
 
@@ -105,7 +117,7 @@ class Candidate:
     members: frozenset[int] = field(repr=False)
     recipients: int | None = None
     received_at: float | None = None
-    status: str | None = None
+    statuses: Mapping[int, Status] = field(default_factory=dict, repr=False)
     readable: bool = True
 
 
@@ -219,7 +231,7 @@ class _Message:
     rows: int = 0
     counts: set[int] = field(default_factory=set)
     times: list[float] = field(default_factory=list)
-    status: str | None = None
+    statuses: dict[int, Status] = field(default_factory=dict)
     readable: bool = True
 
     def add(self, row: dict[str, Any]) -> None:
@@ -230,8 +242,14 @@ class _Message:
             self.readable = False
         self.counts.update(_count(row.get("recipientCount")))
         self.times.extend(_time(row.get("receiveTime")))
-        status = row.get("messageStatus")
-        self.status = status if isinstance(status, str) else self.status
+        self._note(row, [number for number in numbers if number is not None])
+
+    def _note(self, row: dict[str, Any], numbers: list[int]) -> None:
+        word, code = row.get("messageStatus"), code_in(row.get("errorCode"))
+        if not isinstance(word, str):
+            return
+        if len(numbers) == 1 or not (code or word in FAILURES):
+            self.statuses |= dict.fromkeys(numbers, Status(word, code))
 
     def candidate(self, message_id: str) -> Candidate:
         agreed = len(self.counts) <= 1
@@ -241,7 +259,7 @@ class _Message:
             frozenset(self.members),
             next(iter(said), None),
             min(self.times, default=None),
-            self.status,
+            self.statuses,
             self.readable and agreed,
         )
 

@@ -8,10 +8,11 @@ from typing import Annotated, Final
 
 import structlog
 import typer
+from starlette.types import ASGIApp
 
 from dispatcher import logs
 from dispatcher.cli.options import option
-from dispatcher.doors import check_address, wanted
+from dispatcher.doors import Pass, check_address, wanted
 from dispatcher.embedded import ledger_address
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger.ledger import AsyncLedger, Ledger
@@ -40,17 +41,22 @@ def serve(
     port: Annotated[
         int, option("--port N", "Port to listen on; 0: a free one.", min=0, max=65535)
     ] = PORT,
+    poll: Annotated[
+        bool,
+        option("--poll", "Ask the provider, too: for those whom no callback reaches."),
+    ] = False,
 ) -> None:
     """Take the provider's callbacks until SIGTERM or Ctrl-C.
 
     It asks for $DISPATCHER_CALLBACK_USERNAME and $DISPATCHER_CALLBACK_PASSWORD, which
     are set at the provider, too; without them it serves this machine only. Callbacks
     go to /callbacks; /healthz says whether they can be stored. TLS is for a proxy.
+
+    Without a public address use --poll: deliveries are then learnt from the provider's
+    message search, within its rate limit; STOP messages are not, so add those by hand.
     """
-    # Slow to import, and of no use to any other command.
-    from dispatcher.ledger.inbox import Inbox  # noqa: PLC0415
-    from dispatcher.web import app, server  # noqa: PLC0415
-    from workers.deliveries import Deliveries  # noqa: PLC0415
+    # Slow to import, and of no use to any other command; so is what `_site` needs.
+    from dispatcher.web import server  # noqa: PLC0415
 
     settings = Settings.load()
     asked = wanted(settings, "callback")
@@ -66,9 +72,29 @@ def serve(
     logs.configure(settings.log_format, settings.log_level)
     for remark in remarks:
         log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
-    applier = Deliveries(AsyncLedger(address), settings)
-    site = app.make_site(Inbox(address), asked, duty=applier.live)
+    site = _site(settings, address, asked, poll=poll)
     server.serve(site, listener, partial(_announce, listener))
+
+
+def _site(
+    settings: Settings, address: str, asked: Pass | None, *, poll: bool
+) -> ASGIApp:
+    """What is served, and what runs beside it."""
+    from dispatcher.ledger.inbox import Inbox  # noqa: PLC0415
+    from dispatcher.web.app import make_site  # noqa: PLC0415
+    from dispatcher.web.metrics import LedgerCollector, metrics_route  # noqa: PLC0415
+    from workers.bandwidth import Bandwidth  # noqa: PLC0415
+    from workers.deliveries import Deliveries  # noqa: PLC0415
+    from workers.poll import Poller  # noqa: PLC0415
+
+    inbox = Inbox(address)
+    applier = Deliveries(AsyncLedger(address), settings)
+    duties = [applier.live]
+    if poll:
+        client, deadline = Bandwidth.from_settings(settings), settings.http_deadline
+        duties.append(Poller(Ledger(address), client, inbox, deadline).live)
+    collector = LedgerCollector(Ledger(address), settings, applier.counts)
+    return make_site(inbox, asked, [metrics_route(collector, asked)], duties)
 
 
 def _check(ledger: str, *, insisted: bool) -> list[Remark]:

@@ -28,6 +28,7 @@ that died are never seen again.
     applier                 string  the one process that applies them (lease)
     unknown                 zset    id|group by time it became unknown (ms)
     doubts                  zset    id|group|serial|gate time by next look (ms)
+    poller                  string  the one process that polls deliveries (lease)
     reconciler              string  the child that looks for them (lease)
     locks                   zset    hash of sender and members, by expiry (ms)
     suppressed:{scope}      hash    opted-out number (8 bytes) -> source|since (ms)
@@ -78,6 +79,7 @@ PATTERNS: Final = MappingProxyType(
         "applier": PREFIX + "applier",
         "unknown": PREFIX + "unknown",
         "doubts": PREFIX + "doubts",
+        "poller": PREFIX + "poller",
         "reconciler": PREFIX + "reconciler",
         "locks": PREFIX + "locks",
         "suppressed": PREFIX + "suppressed:%s",

@@ -224,7 +224,7 @@ class Ledger:
                 f"campaign {row.id!r} has groups 0 to {row.groups - 1}, not {group}"
             )
         chunk, place = divmod(group, CHUNK_GROUPS)
-        return list(self._chunk(row, chunk).rows(row))[place]
+        return self.chunk(row, chunk)[place]
 
     def _chunk(self, row: CampaignRow, number: int) -> MemberChunk:
         pipe = self._redis.pipeline(transaction=False)
@@ -305,6 +305,16 @@ class Ledger:
         pairs = (member.decode().rsplit("|", 1) for member in raw)
         return [(id_, int(group)) for id_, group in pairs]
 
+    def awaiting(self) -> list[tuple[str, float]]:
+        """Chunks with deliveries to come, "id|chunk", and since when, ms."""
+        with connection.faults():
+            raw: Any = self._redis.zrange(key("awaiting"), 0, -1, withscores=True)
+        return [(name.decode(), since) for name, since in raw]
+
+    def chunk(self, row: CampaignRow, number: int) -> list[GroupRow]:
+        """The groups of one chunk."""
+        return list(self._chunk(row, number).rows(row))
+
     def now_ms(self) -> float:
         """The ledger's clock, ms since the epoch."""
         if (now := self._clock()) is not None:
@@ -313,6 +323,29 @@ class Ledger:
             time: Any = self._redis.time()
         seconds, micros = time
         return float(seconds * 1000 + micros / 1000)
+
+    def vital_signs(
+        self, loads: Sequence[str], *, since: float, now: float
+    ) -> tuple[list[float], float, dict[str, int]]:
+        """What is due, until when a 429 pauses all, and how long some lists are.
+
+        Args:
+            loads: Campaigns' loads: of each, when its first group handed back is due.
+            since: A child not heard of since then is dead.
+            now: Who could not reach the provider, and said so, may be believed so long.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hget(key("throttle"), "until")
+        pipe.zcount(key("children"), since, "+inf")
+        pipe.zcount(key("down"), now, "+inf")
+        pipe.llen(key("inbox"))
+        pipe.zcard(key("doubts"))
+        for load in loads:
+            pipe.zrange(key("due", load), 0, 0, withscores=True)
+        with connection.faults():
+            until, children, down, inbox, doubts, *dues = pipe.execute()
+        sizes = {"children": children, "down": down, "inbox": inbox, "doubts": doubts}
+        return [at for due in dues for _, at in due], float(until or 0), sizes
 
     # -- what may hold millions --------------------------------------------
 
@@ -341,13 +374,12 @@ class Ledger:
 
     # -- short leases ------------------------------------------------------
 
-    def take_tick(self, child: str, lease_ms: int) -> bool:
-        """Whether this child keeps the clock now."""
-        name = key("tick")
+    def hold(self, name: str, holder: str, lease_ms: int) -> bool:
+        """Whether this holder has the lease of that key now, for so long from now."""
         with connection.faults():
-            if self._redis.set(name, child, nx=True, px=lease_ms):
+            if self._redis.set(name, holder, nx=True, px=lease_ms):
                 return True
-            if self._redis.get(name) != child.encode():
+            if self._redis.get(name) != holder.encode():
                 return False
             return bool(self._redis.pexpire(name, lease_ms))
 

@@ -42,7 +42,7 @@ def make_site(
     inbox: Inbox,
     asked: Pass | None,
     more: Sequence[BaseRoute] = (),
-    duty: Callable[[], Coroutine[None, None, None]] | None = None,
+    duties: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> Site:
     """Put the site together.
 
@@ -50,18 +50,18 @@ def make_site(
         inbox: Where callbacks go; closed when the server ends.
         asked: Credentials for callbacks.
         more: Further routes.
-        duty: Runs beside, from the server's start until it is cancelled at its end.
+        duties: Run beside, from the server's start until they are cancelled at its end.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        beside = asyncio.create_task(duty()) if duty else None
+        beside = [asyncio.create_task(duty()) for duty in duties]
         try:
             yield
         finally:
-            if beside:
-                beside.cancel()
-                await asyncio.wait([beside])
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await inbox.aclose()
 
     async def healthz(_: Request) -> Response:

@@ -7,8 +7,6 @@ here it only has to be JSON of the right shape. Nothing of a body is ever logged
 
 from __future__ import annotations
 
-import base64
-import hmac
 from collections.abc import Awaitable
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -18,6 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dispatcher.doors import Pass
 from dispatcher.errors import InboxFull, LedgerError, LedgerUnreachable
+from dispatcher.web import basic
+from dispatcher.web.basic import Basic
 from dispatcher.web.sparing import Sparing
 
 log = structlog.get_logger(__name__)
@@ -66,8 +66,8 @@ NOT_JSON: Final = _answer(400, b"not a JSON array of objects\n")
 FOREIGN: Final = _answer(403, b"not from a browser\n")
 WHO: Final = _answer(
     401,
-    b"user name and password, please\n",
-    www_authenticate='Basic realm="dispatcher", charset="UTF-8"',
+    basic.WHO,
+    www_authenticate=basic.CHALLENGE,
 )
 LATER: Final = _answer(503, b"come again\n", retry_after=str(AGAIN_S))
 
@@ -82,7 +82,7 @@ class Receiver:
 
     def __init__(self, inbox: Store, asked: Pass | None) -> None:
         self._inbox = inbox
-        self._credentials = _encoded(asked) if asked else None
+        self._basic = Basic(asked) if asked else None
         self._sparing = Sparing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,15 +130,12 @@ class Receiver:
                 # A page that somebody visits may have their browser post to this
                 # machine, with credentials that the browser knows.
                 return self._refused(FOREIGN, "sent by a browser")
-        if self._credentials is None:
+        if self._basic is None:
             return None
         if given is None:
             # Not told: every callback begins like this.
             return WHO
-        scheme, _, token = given.partition(b" ")
-        if scheme.lower() == b"basic" and hmac.compare_digest(
-            token.strip(), self._credentials
-        ):
+        if self._basic.opens(given):
             return None
         return self._refused(WHO, "wrong credentials")
 
@@ -169,11 +166,6 @@ def _is_callback(body: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _encoded(asked: Pass) -> bytes:
-    password = asked.password.get_secret_value()
-    return base64.b64encode(f"{asked.username}:{password}".encode())
 
 
 def reason(error: LedgerError) -> str:

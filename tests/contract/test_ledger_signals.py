@@ -235,10 +235,10 @@ def test_wake_sweeps_locks(bench: Bench) -> None:
 
 def test_one_child_ticks(bench: Bench) -> None:
     """The first takes the lease and keeps it; another gets it when it ends."""
-    assert bench.ledger.take_tick("a", 3000)
-    assert not bench.ledger.take_tick("b", 3000)
-    assert bench.ledger.take_tick("a", 3000)
+    assert bench.ledger.hold(key("tick"), "a", 3000)
+    assert not bench.ledger.hold(key("tick"), "b", 3000)
+    assert bench.ledger.hold(key("tick"), "a", 3000)
     assert 2000 < bench.redis.pttl(key("tick")) <= 3000
     bench.redis.delete(key("tick"))
-    assert bench.ledger.take_tick("b", 3000)
-    assert not bench.ledger.take_tick("a", 3000)
+    assert bench.ledger.hold(key("tick"), "b", 3000)
+    assert not bench.ledger.hold(key("tick"), "a", 3000)

@@ -60,6 +60,20 @@ def test_every_recipient_ends_as_the_provider_knows_it(tmp_path: Path) -> None:
         assert "+1" not in stack.receiver_log()
 
 
+def test_polling_finds_what_no_callback_tells(tmp_path: Path) -> None:
+    """Nobody is called back: the search alone says how far every message got."""
+    with Stack(tmp_path, faults=["callback-failed=0.1"]) as stack:
+        stack.worker()
+        run = stack.submit(1500)
+        run.wait(timeout=PATIENCE)
+        stack.poller()
+        eventually(lambda: is_over(stack, run), PATIENCE, "everything is known")
+        wrong = differences(run, stack.simulator.truth())
+        assert not wrong, wrong[:10]
+        assert run.verify().differences == []
+        assert "+1" not in stack.receiver_log()
+
+
 def acknowledged(stack: Stack) -> int:
     return stack.simulator.callbacks().acknowledged
 

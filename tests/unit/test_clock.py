@@ -70,8 +70,8 @@ class Books(Ledger):
         self.faults: dict[str, Exception] = {}
         self.state = GroupState.UNKNOWN
 
-    def take_tick(self, child: str, lease_ms: int) -> bool:
-        self.asked.append(("tick", child, lease_ms))
+    def hold(self, name: str, child: str, lease_ms: int) -> bool:
+        self.asked.append((name.rpartition(":")[2], child, lease_ms))
         return self.ticks
 
     def now_ms(self) -> float:

@@ -21,7 +21,14 @@ from workers.proof import (
     Wait,
     decide,
 )
-from workers.search import Candidate, Found, Searched, Throttled, Unavailable
+from workers.search import (
+    Candidate,
+    Found,
+    Searched,
+    Status,
+    Throttled,
+    Unavailable,
+)
 
 GATE = 1_800_000_000.0
 MEMBERS = frozenset(range(19195550000, 19195550010))
@@ -39,7 +46,8 @@ AWAY = Unavailable("500")
 def candidate(at: float | None = 0.2, id_: str = "m1", **changes: object) -> Candidate:
     """The group's own message, received so long after the gate."""
     received_at = None if at is None else GATE + at
-    made = Candidate(id_, MEMBERS, len(MEMBERS), received_at, "RECEIVED")
+    statuses = dict.fromkeys(MEMBERS, Status("RECEIVED", 0))
+    made = Candidate(id_, MEMBERS, len(MEMBERS), received_at, statuses)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -61,6 +69,7 @@ def decided(
     return decision
 
 
+LOST, FAILED = (dict.fromkeys(MEMBERS, Status(w, 0)) for w in ("LOST", "FAILED"))
 PROOF = Proof("m1")
 OWN = candidate()
 
@@ -68,8 +77,8 @@ OWN = candidate()
 FINDINGS: list[tuple[str, Found, str]] = [
     ("its own message", found(OWN), "proof"),
     ("its count is not said", found(candidate(recipients=None)), "proof"),
-    ("its status is none we know", found(candidate(status="LOST")), "proof"),
-    ("it failed, and was taken", found(candidate(status="FAILED")), "proof"),
+    ("its status is none we know", found(candidate(statuses=LOST)), "proof"),
+    ("it failed, and was taken", found(candidate(statuses=FAILED)), "proof"),
     ("at the beginning of the window", found(candidate(-5.0)), "proof"),
     ("at its end", found(candidate(20.0)), "proof"),
     ("beside a smaller group's", found(OWN, candidate(id_="m2", members=FEW)), "proof"),

@@ -27,6 +27,7 @@ from workers.search import (
     Page,
     Query,
     Searched,
+    Status,
     Throttled,
     Unavailable,
     read_page,
@@ -111,7 +112,9 @@ def read(*rows: object) -> Found:
 
 
 BOTH = [row(), row(f"+{SECOND}")]
-WHOLE = Candidate("m1", GROUP, 2, RECEIVED_AT, "RECEIVED")
+WHOLE = Candidate(
+    *("m1", GROUP, 2, RECEIVED_AT), dict.fromkeys(GROUP, Status("RECEIVED", 0))
+)
 
 
 # -- the request ---------------------------------------------------------------
@@ -356,12 +359,21 @@ def test_layouts(rows: list[object]) -> None:
     assert read(*rows) == Found((WHOLE,))
 
 
+def test_statuses_are_the_recipients_own() -> None:
+    """A failure is only told of whom it is known to be."""
+    first, second = row(messageStatus="FAILED", errorCode=4720), row(f"+{SECOND}")
+    (found,) = read(first, second).candidates
+    assert found.statuses == {FIRST: ("FAILED", 4720), SECOND: ("RECEIVED", 0)}
+    both = row([f"+{FIRST}", f"+{SECOND}"], messageStatus="FAILED", errorCode="4720")
+    (found,) = read(both).candidates
+    assert found.statuses == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"messageStatus": "DLR_EXPIRED"}, replace(WHOLE, status="DLR_EXPIRED")),
-        ({"messageStatus": None}, replace(WHOLE, status=None)),
-        ({"messageStatus": 7}, replace(WHOLE, status=None)),
+        ({"messageStatus": None}, replace(WHOLE, statuses={})),
+        ({"messageStatus": 7}, replace(WHOLE, statuses={})),
         ({"recipientCount": None}, replace(WHOLE, recipients=None)),
         ({"recipientCount": "two"}, replace(WHOLE, recipients=None)),
         ({"recipientCount": 2.0}, replace(WHOLE, recipients=None)),

@@ -1,0 +1,166 @@
+"""Metrics for Prometheus, read from the ledger when they are asked for.
+
+Sums over all campaigns: a label for each would be a series for each, for ever. Nothing
+private: states, counts and seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dispatcher.doors import Pass
+from dispatcher.errors import LedgerError
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import CampaignRow
+from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
+from dispatcher.ledger.vitals import Vitals, read_vitals
+from dispatcher.settings import Settings
+from dispatcher.web.basic import Basic, Guarded
+
+#: Seconds that what was read is good for: a scrape that comes sooner costs nothing.
+FRESH_S: Final = 5.0
+
+
+class LedgerCollector(Collector):
+    """Reads the ledger; not more often than every `FRESH_S`.
+
+    Args:
+        counts: Callbacks applied by this process so far, by kind.
+        clock: Seconds, never going backwards.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        counts: Mapping[str, int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._counts = counts
+        self._clock = clock
+        self._read_at = -FRESH_S
+        self._kept: list[Metric] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics.
+
+        Raises:
+            LedgerError: Redis does not answer.
+        """
+        now = self._clock()
+        if now - self._read_at >= FRESH_S:
+            rows = [self._ledger.campaign(id_) for id_ in self._ledger.campaign_ids()]
+            running = [row for row in rows if row.state == CampaignState.RUNNING]
+            vitals = read_vitals(self._ledger, running)
+            self._kept = [*_campaigns(rows), *_vitals(vitals), *self._limits()]
+            self._read_at = now
+        yield from self._kept
+        yield _applied(self._counts)
+
+    def _limits(self) -> Iterator[Metric]:
+        permitted = GaugeMetricFamily(
+            "dispatcher_permitted_units_per_second",
+            "What this process's settings permit; absent: no limit.",
+            labels=["scope"],
+        )
+        for scope, rate in (
+            ("account", self._settings.account_rate),
+            ("sender", self._settings.sender_rate),
+        ):
+            if rate is not None:
+                permitted.add_metric([scope], rate)
+        yield permitted
+
+
+def _campaigns(rows: list[CampaignRow]) -> Iterator[Metric]:
+    """Sums over all campaigns."""
+    states = Counter(row.state.value for row in rows)
+    yield _by(
+        "dispatcher_campaigns",
+        "Campaigns by state.",
+        {state.value: states[state.value] for state in CampaignState},
+    )
+    yield _by(
+        "dispatcher_groups",
+        "Groups by state.",
+        {s.word: sum(row.counts[s] for row in rows) for s in GroupState},
+    )
+    yield _by(
+        "dispatcher_recipients",
+        "Recipients of accepted groups, by how far their message got.",
+        {s.word: sum(row.delivery[s] for row in rows) for s in DeliveryState},
+    )
+    yield CounterMetricFamily(
+        "dispatcher_units",
+        "Units permitted to go: one a recipient, each try again.",
+        value=sum(row.gated_units for row in rows),
+    )
+    yield GaugeMetricFamily(
+        "dispatcher_doubled_messages",
+        "Messages beyond the first that the provider took for a group.",
+        value=sum(row.doubled for row in rows),
+    )
+
+
+def _vitals(vitals: Vitals) -> Iterator[Metric]:
+    """What moves the campaigns, and what holds them up."""
+    for name, text, value in (
+        ("oldest_due_seconds", "How long the first group has been due.", vitals.due_s),
+        ("throttled_seconds", "How long a 429 pauses the account yet.", vitals.rest_s),
+        ("worker_children", "Worker processes that live.", vitals.children),
+        ("unreachable_children", "Those that cannot reach the provider.", vitals.down),
+        ("callbacks_waiting", "Stored callbacks not yet applied.", vitals.inbox),
+        ("doubts", "Writes that are looked for at the provider.", vitals.doubts),
+        ("suppressed_numbers", "Opted-out numbers, of all senders.", vitals.suppressed),
+    ):
+        yield GaugeMetricFamily(f"dispatcher_{name}", text, value=value)
+
+
+def _applied(counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "dispatcher_callbacks_applied",
+        "What this process made of stored callbacks, by kind.",
+        labels=["kind"],
+    )
+    # A copy: callbacks are applied meanwhile, in another thread.
+    for kind, number in dict(counts).items():
+        family.add_metric([kind.replace(" ", "_")], number)
+    return family
+
+
+def _by(name: str, text: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=["state"])
+    for state, number in values.items():
+        family.add_metric([state], number)
+    return family
+
+
+def metrics_route(collector: Collector, asked: Pass | None) -> Route:
+    """`/metrics`, behind the same user name and password as the callbacks."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+
+    async def metrics(_: Request) -> Response:
+        # Reading many campaigns takes a while, and callbacks must not wait for it.
+        try:
+            text = await asyncio.to_thread(generate_latest, registry)
+        except LedgerError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    door = Middleware(Guarded, Basic(asked) if asked else None)
+    return Route("/metrics", metrics, middleware=[door])

@@ -1,0 +1,147 @@
+"""Metrics: what a scrape shows of a real ledger, to whom, and how often it is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from dispatcher.doors import Pass
+from dispatcher.ledger import suppressions
+from dispatcher.ledger.keys import key
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.suppressions import Entry, Source
+from dispatcher.settings import Settings
+from dispatcher.web.metrics import FRESH_S, LedgerCollector, metrics_route
+from tests.bench import SENDER, Bench
+
+Shown = dict[tuple[str, str], float]
+
+
+def scrape(
+    collector: LedgerCollector,
+    asked: Pass | None = None,
+    given: tuple[str, str] | None = None,
+) -> httpx.Response:
+    """The answer to one scrape."""
+    site = Starlette(routes=[metrics_route(collector, asked)])
+
+    async def get() -> httpx.Response:
+        transport = httpx.ASGITransport(site)
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.get("http://test/metrics", auth=given)
+
+    return asyncio.run(get())
+
+
+class Scraped:
+    """The metrics' page over a ledger, with a clock that a test turns."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.now = 0.0
+        self.counts: Counter[str] = Counter()
+        settings = Settings.load(account_rate=400.0, sender_rate=None)
+        self.collector = LedgerCollector(
+            bench.ledger, settings, self.counts, clock=lambda: self.now
+        )
+
+    def text(self, later: float = FRESH_S) -> str:
+        self.now += later
+        return scrape(self.collector).text
+
+    def shown(self) -> Shown:
+        return {
+            (
+                sample.name.removeprefix("dispatcher_"),
+                "".join(sample.labels.values()),
+            ): (sample.value)
+            for family in text_string_to_metric_families(self.text())
+            for sample in family.samples
+        }
+
+
+def test_groups_units_and_recipients(bench: Bench) -> None:
+    """Sums over all campaigns, as the books have them."""
+    bench.load("b", groups=4)
+    bench.sent(id_="a")
+    bench.settle("accepted", detail="m1", id_="a")
+    shown = Scraped(bench).shown()
+    assert shown["groups", "accepted"] == 1
+    assert shown["groups", "pending"] == 4
+    assert shown["recipients", "awaiting"] == 10
+    assert (shown["campaigns", "running"], shown["campaigns", "done"]) == (1, 1)
+    assert shown["units_total", ""] == 10
+    assert shown["permitted_units_per_second", "account"] == 400
+    assert ("permitted_units_per_second", "sender") not in shown
+
+
+def test_what_holds_everything_up(bench: Bench) -> None:
+    """A group that is due, a pause, workers, callbacks, doubts, opt-outs."""
+    bench.load(groups=2)
+    bench.claimed(1)
+    bench.settle("back", 0, 0)
+    bench.clock.forward(3000)
+    bench.redis.hset(key("throttle"), "until", bench.clock.ms + 1500)
+    bench.redis.zadd(key("children"), {"a": bench.clock.ms, "dead": 0})
+    bench.redis.zadd(key("down"), {"a": bench.clock.ms + 1})
+    bench.redis.rpush(key("inbox"), "x", "y")
+    bench.run(suppressions.add([Entry(12125550000, Source.HAND)]))
+    shown = Scraped(bench).shown()
+    assert shown["oldest_due_seconds", ""] == 3
+    assert shown["throttled_seconds", ""] == 1.5
+    assert shown["worker_children", ""] == 1
+    assert shown["unreachable_children", ""] == 1
+    assert shown["callbacks_waiting", ""] == 2
+    assert shown["suppressed_numbers", ""] == 1
+
+
+def test_callbacks_of_this_process(bench: Bench) -> None:
+    """By kind; never older than now."""
+    scraped = Scraped(bench)
+    scraped.counts.update({"bodies": 7, "unknown type": 2})
+    shown = scraped.shown()
+    assert shown["callbacks_applied_total", "unknown_type"] == 2
+
+
+def test_the_ledger_is_not_read_at_every_scrape(bench: Bench) -> None:
+    """Whoever scrapes often costs Redis nothing."""
+    scraped = Scraped(bench)
+    scraped.text()
+    bench.load(groups=3)
+    assert 'groups{state="pending"} 0.0' in scraped.text(later=1)
+    assert 'groups{state="pending"} 3.0' in scraped.text()
+
+
+def test_nothing_private_and_no_campaign(bench: Bench) -> None:
+    """Labels are states and kinds: few, and the same for ever."""
+    bench.load("open-house", groups=3)
+    text = Scraped(bench).text()
+    assert "open-house" not in text
+    assert SENDER not in text
+    assert "1919" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "status"), [(None, 401), (("who", "wrong"), 401), (("who", "pass"), 200)]
+)
+def test_who_may_see_them(
+    bench: Bench, given: tuple[str, str] | None, status: int
+) -> None:
+    """Whoever may bring callbacks; nobody else."""
+    asked = Pass("who", SecretStr("pass"))
+    answer = scrape(Scraped(bench).collector, asked, given)
+    assert answer.status_code == status
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+def test_a_redis_that_is_away() -> None:
+    """Is told as such, not with old figures."""
+    settings = Settings.load(account_rate=None)
+    collector = LedgerCollector(Ledger("redis://127.0.0.1:1/0"), settings, {})
+    answer = scrape(collector)
+    assert (answer.status_code, "Redis does not answer" in answer.text) == (503, True)
