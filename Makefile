@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit chaos breaks model lint format clean
+.PHONY: help demo test unit chaos breaks model lint audit format clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ lint: $(READY) ## format check, lint, types
 	$(BIN)/mypy
 	$(BIN)/mypy tests examples
 	cd tests/typing && ../../$(BIN)/mypy --config-file= --strict --cache-dir=../../.mypy_cache/user api.py
+
+audit: $(READY) ## known faults of what is installed (asks a service on the network)
+	@.ci/audit $(BIN)/python
 
 format: $(READY) ## rewrite the files as the formatter wants them
 	$(BIN)/ruff format .

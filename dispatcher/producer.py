@@ -23,6 +23,12 @@ from pathlib import Path
 from typing import Final
 
 from pyroaring import BitMap64
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from dispatcher import grouping
 from dispatcher.campaign import Campaign
@@ -30,6 +36,7 @@ from dispatcher.errors import (
     ContentConflict,
     InvalidInput,
     LedgerError,
+    LedgerUnreachable,
     ListRejected,
     MediaExpire,
     Refused,
@@ -51,6 +58,16 @@ from dispatcher.units import units
 PIPELINE: Final = 16
 #: Seconds between two renewals of a load that takes long.
 RENEW_S: Final = LOAD_TTL_S / 6
+
+#: Seconds a load bears Redis being away.
+PATIENCE_S: Final = 60.0
+#: For what may be repeated: a chunk is written again as it was.
+_PATIENT: Final = Retrying(
+    retry=retry_if_exception_type(LedgerUnreachable),
+    stop=stop_after_delay(PATIENCE_S),
+    wait=wait_random_exponential(0.1, max=2),
+    reraise=True,
+)
 
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -350,7 +367,7 @@ class Producer:
         chunks = iter(load)
         written, renew_at = 0, time.monotonic() + RENEW_S
         while batch := list(islice(chunks, PIPELINE)):
-            self._ledger.put_chunks(load.nonce, written, batch)
+            _PATIENT(self._ledger.put_chunks, load.nonce, written, batch)
             written += len(batch)
             if time.monotonic() >= renew_at:
                 self._ledger.renew_chunks(load.nonce, written)

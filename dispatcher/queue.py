@@ -12,7 +12,10 @@ import sys
 from typing import Any, Final
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Connection
 from kombu.exceptions import OperationalError
+from kombu.utils.url import maybe_sanitize_url
 
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger import sentinel
@@ -121,10 +124,30 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
     return settings
 
 
+class _Connection(Connection):
+    """A broker connection that tells nobody its password.
+
+    `celery inspect stats` shows what it tells; kombu leaves out only the password
+    of an address with a host, not that of a socket or of further hosts.
+    """
+
+    def info(self) -> dict[str, Any]:
+        told = super().info()
+        others = [maybe_sanitize_url(url) for url in told["alternates"]]
+        hostname = maybe_sanitize_url(told["hostname"])
+        return told | {"hostname": hostname, "alternates": others}
+
+
+class _AMQP(AMQP):
+    """Celery's way to such connections."""
+
+    Connection = _Connection
+
+
 def make_app(redis_url: str) -> Celery:
     """A Celery application that both sides can use."""
     # Not the current app: the host may be a Celery application of its own.
-    app = Celery("dispatcher", set_as_current=False)
+    app = Celery("dispatcher", set_as_current=False, amqp=_AMQP)
     app.conf.update(celery_settings(redis_url))
     _prepare_flower()
     return app

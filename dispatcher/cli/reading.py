@@ -158,8 +158,9 @@ def _risk(now: Progress) -> str:
     waiting = now.counts["pending"] + now.counts["retry"] + now.counts["unknown"]
     return (
         f"the ledger was set back: {count(waiting, 'group')} wait in it, and it cannot "
-        "know which of them were sent since. These would be sent a second time by: "
-        f"dispatcher resume {now.id}"
+        "know which of them were sent since; the provider may: "
+        f"dispatcher verify {now.id} --provider. Those that were sent "
+        f"would be sent a second time by: dispatcher resume {now.id}"
     )
 
 

@@ -36,7 +36,7 @@ def ledger_url(url: str) -> str:
     """The address as redis-py wants it.
 
     Raises:
-        ConfigError: The scheme is not one of `SCHEMES`.
+        ConfigError: The scheme is not one of `SCHEMES`, or the login is in the query.
     """
     parts = _split(url)
     if parts.scheme != "redis+socket":
@@ -49,7 +49,7 @@ def broker_url(url: str) -> str:
     """The address as Celery wants it.
 
     Raises:
-        ConfigError: The scheme is not one of `SCHEMES`.
+        ConfigError: The scheme is not one of `SCHEMES`, or the login is in the query.
     """
     parts = _split(url)
     if parts.scheme == sentinel.SCHEME:
@@ -66,6 +66,12 @@ def _split(url: str) -> SplitResult:
         raise ConfigError(
             "the Redis address must begin with one of "
             + ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        )
+    if parse_qs(parts.query).keys() & {"username", "password"}:
+        # Our libraries do not agree on them there, and Celery would show them.
+        raise ConfigError(
+            "write user and password of the Redis address before the host: "
+            "redis://user:password@host"
         )
     return parts
 

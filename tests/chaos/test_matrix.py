@@ -20,6 +20,8 @@ BOUNDED: Final = (
     "kill-child",
     "stop",
     "redis-crash",
+    "redis-cut-all",
+    "redis-full",
     "drop-before",
     "drop-after",
     "bad-json",

@@ -108,23 +108,20 @@ def test_submit(office: Office) -> None:
 
 
 def test_nothing_is_submitted_to_a_redis_that_keeps_nothing(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: Office, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused before anything is written; whoever insists is warned, once."""
     insisting = office.dispatcher.settings.model_copy(
         update={"allow_unsafe_redis": True}
     )
-    office.bench.redis.config_set("maxmemory-policy", "allkeys-lru")
-    try:
-        with pytest.raises(LedgerError, match="noeviction"):
-            office.submit()
-        assert office.bench.redis.dbsize() == 0
-        monkeypatch.setattr(office.dispatcher, "settings", insisting)
-        with capture_logs() as logs:
-            office.submit()
-            office.submit()
-    finally:
-        office.bench.redis.config_set("maxmemory-policy", "noeviction")
+    configure(maxmemory_policy="allkeys-lru")
+    with pytest.raises(LedgerError, match="noeviction"):
+        office.submit()
+    assert office.bench.redis.dbsize() == 0
+    monkeypatch.setattr(office.dispatcher, "settings", insisting)
+    with capture_logs() as logs:
+        office.submit()
+        office.submit()
     found = [entry["found"] for entry in logs if entry["event"] == "redis.unsafe"]
     assert [text.split()[0] for text in found] == ["appendfsync", "maxmemory-policy"]
 

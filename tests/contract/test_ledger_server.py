@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,52 +184,50 @@ def test_check(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
             bench.ledger.check()
 
 
-@pytest.fixture
-def configured(bench: Bench) -> Iterator[Bench]:
-    """A server whose settings a test may change."""
-    names = ("appendonly", "appendfsync", "save", "maxmemory-policy")
-    before = bench.redis.config_get(*names)
-    yield bench
-    for name, value in before.items():
-        bench.redis.config_set(name, value)
+#: A server that keeps everything.
+SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "noeviction"}
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"appendonly": "no"}, "keeps nothing.*set appendonly yes"),
-        ({"maxmemory-policy": "volatile-ttl"}, "vanish.*set maxmemory-policy"),
+        ({"appendonly": "no", "save": ""}, "keeps nothing.*set appendonly yes"),
+        ({"maxmemory_policy": "volatile-ttl"}, "vanish.*set maxmemory-policy"),
     ],
 )
 def test_an_unsafe_server_is_refused(
-    configured: Bench, settings: dict[str, str], words: str
+    bench: Bench,
+    configure: Callable[..., None],
+    settings: dict[str, str],
+    words: str,
 ) -> None:
     """In one line, with what to set; whoever insists is warned."""
-    for name, value in settings.items():
-        configured.redis.config_set(name, value)
+    configure(**SAFE | settings)
     with pytest.raises(LedgerError, match=words) as told:
-        configured.ledger.check_safety(insisted=False)
+        bench.ledger.check_safety(insisted=False)
     assert "DISPATCHER_ALLOW_UNSAFE_REDIS=1" in str(told.value)
     assert "\n" not in str(told.value)
-    remarks = configured.ledger.check_safety(insisted=True)
+    remarks = bench.ledger.check_safety(insisted=True)
     assert "fault" in {remark.level for remark in remarks}
 
 
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
-        ({"appendfsync": "always"}, ""),
+        ({}, ""),
         ({"appendfsync": "everysec"}, "appendfsync everysec"),
         ({"appendonly": "no", "save": "60 1"}, "appendonly no"),
     ],
 )
 def test_what_may_lose_the_last_moments_is_warned_of(
-    configured: Bench, settings: dict[str, str], found: str
+    bench: Bench,
+    configure: Callable[..., None],
+    settings: dict[str, str],
+    found: str,
 ) -> None:
     """It can be used; what may be lost is told."""
-    for name, value in settings.items():
-        configured.redis.config_set(name, value)
-    remarks = configured.ledger.check_safety(insisted=False)
+    configure(**SAFE | settings)
+    remarks = bench.ledger.check_safety(insisted=False)
     assert [remark.level for remark in remarks] == (["warning"] if found else [])
     assert all(found in remark.found for remark in remarks)
 

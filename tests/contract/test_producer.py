@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from dispatcher.errors import (
     UnknownCampaign,
 )
 from dispatcher.ledger import suppressions
+from dispatcher.ledger.codec import Members
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import LOAD_TTL_S
 from dispatcher.ledger.scripts import Call
@@ -374,6 +375,23 @@ def test_the_commit_s_reply_is_lost(
     submit.bench.loaded.append("c")
     submit.bench.check()
     assert submit.bench.claimed() == [("c", 0)]
+
+
+def test_a_load_bears_redis_being_away(
+    submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks are written again until they are taken; no group is there twice."""
+    put, fails = submit.bench.ledger.put_chunks, iter([True, True, False, True])
+
+    def unsteady(load: str, first: int, chunks: Sequence[list[Members]]) -> None:
+        put(load, first, chunks)
+        if next(fails, False):
+            raise LedgerUnreachable("the reply got lost")
+
+    monkeypatch.setattr(submit.bench.ledger, "put_chunks", unsteady)
+    assert submit(order(numbers(45_000), changed(group_size=10))).groups == 4500
+    submit.bench.loaded.append("c")
+    submit.bench.check()
 
 
 def test_redis_is_away(tmp_path: Path, bench: Bench) -> None:

@@ -29,7 +29,10 @@ FULL = {"type": "max-message-queue-size-exceeded", "description": "Full"}
 
 def judged(status: int, body: object = None, **headers: str) -> Outcome:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = [
+        (name.replace("_", "-").encode(), value.encode("latin-1"))
+        for name, value in headers.items()
+    ]
     return from_answer(status, httpx.Headers(named), content)
 
 
@@ -161,15 +164,31 @@ def test_repr_hides_the_description() -> None:
     assert "+1919" not in f"{outcome!r} {outcome}"
 
 
-@given(status=st.integers(100, 999), content=st.binary())
-@example(status=202, content=b"[" * 100_000)
-@example(status=500, content=b'{"type":' * 100_000)
-@example(status=400, content=b'{"fieldErrors":[{"fieldName":[]},null,1]}')
-@example(status=202, content=b'{"id":1e999,"time":"9999-12-31T23:59:59-23:59"}')
-def test_any_answer_is_judged(status: int, content: bytes) -> None:
-    """No answer raises, and only a 2xx is ever accepted."""
-    outcome = judged(status, content)
+#: Headers that mean something, with whatever in them.
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry_after", "content_type", "content_length", "date"]),
+    st.text(st.characters(codec="latin-1")),
+)
+
+
+@given(status=st.integers(100, 999), content=st.binary(), headers=HEADERS)
+@example(status=429, content=b"", headers={"retry_after": "9" * 400})
+@example(status=202, content=b"[" * 100_000, headers={})
+@example(status=500, content=b'{"type":' * 100_000, headers={})
+@example(status=400, content=b'{"fieldErrors":[{"fieldName":[]},null,1]}', headers={})
+@example(
+    status=202, content=b'{"id":1e999,"time":"9999-12-31T23:59:59-23:59"}', headers={}
+)
+def test_any_answer_is_judged(
+    status: int, content: bytes, headers: dict[str, str]
+) -> None:
+    """No answer raises; only a 2xx is taken, and unsent needs the provider's word."""
+    outcome = judged(status, content, **headers)
     assert outcome.kind is not Kind.ACCEPTED or 200 <= status < 300
+    if outcome.kind.sent == "no":
+        assert 400 <= status < 600
+        assert status not in (408, *range(500, 600)) or b"description" in content
+    assert 0 <= (outcome.retry_after or 0) <= 3600
     assert len(outcome.description or "") <= 300
 
 
