@@ -150,9 +150,10 @@ class Bench:
         token: str = TOKEN,
         rates: Rates = FREE,
         idle: bool = True,
+        **at_gate: int,
     ) -> ClaimReply:
         """What a claim gives."""
-        return self.run(calls.claim(token, want, rates, idle=idle))
+        return self.run(calls.claim(token, want, rates, idle=idle, at_gate=at_gate))
 
     def claimed(
         self,

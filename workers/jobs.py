@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeVar
 
@@ -119,17 +119,20 @@ class Lease:
         self.gate = Coalescer(self._gate, BATCH)
         self.settle = Coalescer(self._settle, BATCH)
 
-    async def claim(self, want: int, *, idle: bool) -> ClaimReply | None:
+    async def claim(
+        self, want: int, *, idle: bool, at_gate: Mapping[str, int] | None = None
+    ) -> ClaimReply | None:
         """Reserve groups; None when the lease became doubtful in the meantime.
 
         Args:
             want: At most so many.
             idle: The child holds nothing.
+            at_gate: Its groups that wait at the gate, by campaign.
         """
         self.jobs += 1
         try:
             reply = await self._sure(
-                calls.claim(self.token, want, self._rates, idle=idle)
+                calls.claim(self.token, want, self._rates, idle=idle, at_gate=at_gate)
             )
         finally:
             self.jobs -= 1

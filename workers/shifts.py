@@ -215,7 +215,8 @@ class Crew:
 
     async def _claim(self, lease: Lease, want: int) -> calls.ClaimReply | None:
         try:
-            return await lease.claim(want, idle=not self._jobs)
+            at_gate = Counter(claimed.id for claimed in self._waiting)
+            return await lease.claim(want, idle=not self._jobs, at_gate=at_gate)
         except DispatchError as error:
             log.warning("claim.failed", reason=str(error))
             return None

@@ -6,9 +6,10 @@ Nothing here talks to Redis: a function builds a `Call`; `Ledger.run` or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
 from dispatcher.ledger.codec import Members, pack_number
@@ -168,9 +169,25 @@ class Lapsed:
     more: bool
 
 
-def claim(token: str, want: int, rates: Rates, *, idle: bool) -> Call[ClaimReply]:
-    """Reserve at most `want` groups under `token`."""
-    arguments = [token, want, LEASE_MS, *rates.arguments(), int(idle)]
+def claim(
+    token: str,
+    want: int,
+    rates: Rates,
+    *,
+    idle: bool,
+    at_gate: Mapping[str, int] | None = None,
+) -> Call[ClaimReply]:
+    """Reserve at most `want` groups under `token`.
+
+    Args:
+        token: The child's.
+        want: Groups at most.
+        rates: The limits.
+        idle: The child holds nothing.
+        at_gate: How many groups of a campaign the child has that wait at the gate.
+    """
+    arguments: list[Argument] = [token, want, LEASE_MS, *rates.arguments(), int(idle)]
+    arguments += chain.from_iterable((at_gate or {}).items())
     return Call("claim", arguments, _read_claim)
 
 

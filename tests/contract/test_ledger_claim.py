@@ -7,7 +7,7 @@ import pytest
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import LEASE_MS, Rates
 from dispatcher.ledger.keys import key
-from tests.bench import DAWN_US, TOKEN, Bench, ticket
+from tests.bench import DAWN_US, FREE, TOKEN, Bench, ticket
 
 NOW_MS = DAWN_US // 1000
 
@@ -116,6 +116,38 @@ def test_each_pace_has_its_own_worth(bench: Bench) -> None:
     bench.load("b-free", 9)
     claimed = bench.claimed(64, rates=Rates(account=160))
     assert claimed == [("a-slow", 0), ("b-free", 0), ("b-free", 1), ("b-free", 2)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "pace", "waiting", "expected"),
+    [
+        (FREE, 200, 0, 5),
+        (FREE, 200, 4, 1),
+        (FREE, 200, 5, 0),
+        (FREE, 1, 1, 0),
+        (Rates(sender=200), 0, 4, 1),
+        (Rates(sender=1), 0, 1, 0),
+        (Rates(account=200), 0, 5, 5),
+        (FREE, 0, 50, 9),
+    ],
+)
+def test_what_waits_at_the_gate_takes_up_room(
+    bench: Bench, rates: Rates, pace: float, waiting: int, expected: int
+) -> None:
+    """Of a campaign's pace and its sender's rate; of the account's the child knows."""
+    bench.load(groups=9, pace=pace)
+    reply = bench.claim(50, rates=rates, c=waiting)
+    assert len(reply.groups) == expected
+    # The child does not ask again at once: what is due waits for its own.
+    assert reply.wait_ms == (0 if expected else 50)
+
+
+def test_what_waits_leaves_the_others_their_room(bench: Bench) -> None:
+    """Another campaign gets the slots that its groups would only wait in."""
+    bench.load("a-slow", 9, pace=1)
+    bench.load("b-free", 9)
+    reply = bench.claim(50, **{"a-slow": 1})
+    assert {claimed.id for claimed in reply.groups} == {"b-free"}
 
 
 def in_debt(bench: Bench, rates: Rates, pace: float = 0) -> None:

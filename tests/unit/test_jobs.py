@@ -218,10 +218,13 @@ def test_a_claim() -> None:
 
     async def go() -> None:
         lease = Lease(ledger, Rates(5.0, 2.0))
-        reply = await lease.claim(7, idle=True)
+        reply = await lease.claim(7, idle=True, at_gate={"c1": 2})
         assert reply is not None
         assert reply.groups == [claimed(3, serial=2, attempts=1)]
-        assert ledger.asked[0][1] == [lease.token, 7, 30_000, 5.0, 2.0, 1]
+        assert ledger.asked[0][1] == [
+            *(lease.token, 7, 30_000, 5.0, 2.0, 1),
+            *("c1", 2),
+        ]
 
     run(go())
 

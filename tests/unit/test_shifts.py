@@ -213,6 +213,27 @@ def test_little_more_is_reserved_than_is_soon_permitted(
     run(go())
 
 
+def test_the_ledger_knows_what_waits_at_the_gate() -> None:
+    """Each claim tells of which campaigns, so that none has more than it may send."""
+
+    async def wait(arguments: Sequence[Any]) -> list[int]:
+        return [900] * len(gate_items(arguments))
+
+    ledger = FakeLedger(
+        claim=[claim_reply(claimed(0), claimed(1)), claim_reply()], gate=[wait]
+    )
+    made = stage(ledger, slots=64)
+
+    async def go() -> None:
+        shift = asyncio.create_task(made.crew.shift())
+        await asyncio.sleep(3)
+        shift.cancel()
+
+    run(go())
+    told = [arguments[6:] for script, arguments in ledger.asked if script == "claim"]
+    assert told[:2] == [[], ["c1", 2]]
+
+
 def test_who_is_let_through_makes_room() -> None:
     """Claiming goes on at once, and knows by then what a group costs."""
     ledger = Due(30)

@@ -1,6 +1,7 @@
 -- claim.lua: reserves groups for one worker child under its fencing token.
 -- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate ("" = none),
---       idle ("1" when the child holds nothing)
+--       idle ("1" when the child holds nothing), then for each campaign of which it
+--       has groups that wait at the gate: id, how many
 -- returns: wait_ms (-1: nothing will be due by itself), alone (1: a suspect waits
 --          for an idle child), then id, load, group, serial, attempts, crashes,
 --          dropped (mask) ...
@@ -8,6 +9,7 @@
 local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
 local idle = ARGV[7] == '1'
+local passed_over = false
 local LOOK = 50 -- campaigns looked at in one call, so that a call stays short
 
 local out, alone, taken = {}, 0, 0
@@ -37,6 +39,15 @@ local function room(campaign, b)
   local left = b.rate * BUCKET_CAP_S - (b.claimed or 0)
   local groups = math.max(0, math.floor(left / campaign.group_size))
   return b.claimed and groups or math.max(1, groups)
+end
+
+-- What the child has at the gate already takes up room. Not the account's: the child
+-- asks for no more than that has room for.
+for at = 8, #ARGV, 2 do
+  local campaign = open(ARGV[at])
+  for _, b in ipairs(campaign and buckets_of(campaign, nil, sender_rate) or {}) do
+    b.claimed = (b.claimed or 0) + tonumber(ARGV[at + 1]) * campaign.group_size
+  end
 end
 
 local function share(campaign, list)
@@ -145,7 +156,8 @@ for _, id in ipairs(redis.call('ZRANGE', KEY.ready, 0, LOOK - 1)) do
     if wait > 0 then make_later(campaign, NOW + wait)
     elseif most > 0 then
       if take(campaign, list, most) then break end
-    elseif account_rate and room(campaign, list[1]) == 0 then break end
+    elseif account_rate and room(campaign, list[1]) == 0 then break
+    else passed_over = true end
   end
 end
 
@@ -155,6 +167,8 @@ if taken > 0 then
   return reply(0)
 end
 local next = redis.call('ZRANGE', KEY.later, 0, 0, 'WITHSCORES')
-if redis.call('EXISTS', KEY.ready) == 1 then return reply(alone == 1 and 50 or 1) end
+if redis.call('EXISTS', KEY.ready) == 1 then
+  return reply((alone == 1 or passed_over) and 50 or 1)
+end
 if next[1] then return reply(math.max(1, tonumber(next[2]) - NOW)) end
 return reply(-1)
