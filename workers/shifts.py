@@ -346,21 +346,17 @@ class Crew:
 
     async def heard(self, kind: Kind) -> None:
         """Feed the breaker; tell the ledger when it opened or closed."""
-        match kind:
-            case Kind.NOT_WRITTEN:
-                return
-            case Kind.UNREACHABLE:
-                opened, why = self._breaker.failed(), "no connection"
-            case Kind.UNKNOWN:
-                opened, why = self._breaker.lost(), "no answer"
-            case _:
-                if self._breaker.answered():
-                    log.info("provider.reachable")
-                    await self._tell("up")
-                return
-        if opened:
-            log.warning("provider.unreachable", reason=why)
-            await self._tell("down")
+        breaker = self._breaker
+        failed = {Kind.UNREACHABLE: breaker.failed, Kind.UNKNOWN: breaker.lost}.get(
+            kind
+        )
+        if failed:
+            if failed():
+                log.warning("provider.unreachable", outcome=kind.name.lower())
+                await self._tell("down")
+        elif kind is not Kind.NOT_WRITTEN and breaker.answered():
+            log.info("provider.reachable")
+            await self._tell("up")
 
     async def _tell(self, verdict: Literal["down", "up"]) -> None:
         try:

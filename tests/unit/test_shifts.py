@@ -601,8 +601,8 @@ def test_a_provider_that_answers_nobody() -> None:
     assert report["c1"]["unknown"] == 2 * SLOTS + 3
     assert report["c1"]["accepted"] == 200 - 2 * SLOTS - 3
     assert probes(ledger) == ["down", *["probe"] * 4, "up"]
-    told = [line["reason"] for line in logs if line["event"] == "provider.unreachable"]
-    assert told == ["no answer"]
+    told = [line["outcome"] for line in logs if line["event"] == "provider.unreachable"]
+    assert told == ["unknown"]
 
 
 @pytest.mark.parametrize("error", [AWAY, LedgerError("no memory")])
