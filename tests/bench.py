@@ -6,7 +6,7 @@ recounts all books and looks whether every group is where it can still move from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
@@ -150,7 +150,7 @@ class Bench:
         token: str = TOKEN,
         rates: Rates = FREE,
         idle: bool = True,
-        **at_gate: int,
+        at_gate: Mapping[str, int] | None = None,
     ) -> ClaimReply:
         """What a claim gives."""
         return self.run(calls.claim(token, want, rates, idle=idle, at_gate=at_gate))

@@ -136,7 +136,7 @@ def test_what_waits_at_the_gate_takes_up_room(
 ) -> None:
     """Of a campaign's pace and its sender's rate; of the account's the child knows."""
     bench.load(groups=9, pace=pace)
-    reply = bench.claim(50, rates=rates, c=waiting)
+    reply = bench.claim(50, rates=rates, at_gate={"c": waiting})
     assert len(reply.groups) == expected
     # The child does not ask again at once: what is due waits for its own.
     assert reply.wait_ms == (0 if expected else 50)
@@ -146,7 +146,7 @@ def test_what_waits_leaves_the_others_their_room(bench: Bench) -> None:
     """Another campaign gets the slots that its groups would only wait in."""
     bench.load("a-slow", 9, pace=1)
     bench.load("b-free", 9)
-    reply = bench.claim(50, **{"a-slow": 1})
+    reply = bench.claim(50, at_gate={"a-slow": 1})
     assert {claimed.id for claimed in reply.groups} == {"b-free"}
 
 
