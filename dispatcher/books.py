@@ -18,8 +18,9 @@ from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow
 from dispatcher.ledger.states import DeliveryState, GroupState
 
-#: A campaign on the move is read in one transaction up to this many groups, so
-#: that the recount is of one instant. More would keep Redis busy for too long.
+#: A campaign is read in one transaction up to this many groups, so that the recount
+#: is of one instant: also one that ended is on the move, by callbacks and late proof.
+#: More would keep Redis busy for too long.
 SNAPSHOT_GROUPS: Final = 100_000
 
 
@@ -95,7 +96,7 @@ def verify(ledger: Ledger, id_: str) -> Verification:
         LedgerError: A chunk is missing or damaged.
     """
     row = ledger.campaign(id_)
-    if row.finished or row.groups > SNAPSHOT_GROUPS:
+    if row.groups > SNAPSHOT_GROUPS:
         groups, due = ledger.groups(row), ledger.due_groups(row)
         extra, lanes = len(ledger.extra_ids(row)), ledger.lanes(row)
     else:

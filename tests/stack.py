@@ -239,7 +239,8 @@ class Stack:
 
     def receiver_log(self) -> str:
         """What all receivers wrote."""
-        return (self.directory / "receiver.log").read_text()
+        log = self.directory / "receiver.log"
+        return log.read_text() if log.exists() else ""
 
     def submit(self, count: int, id: str = "test", **options: object) -> Run:  # noqa: A002 - the public word
         """A campaign to so many people."""
@@ -251,8 +252,9 @@ class Stack:
         return "".join(worker.log.read_text() for worker in self.workers)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """What workers wrote of one kind of event."""
-        return [said for said in _events(self.logs()) if said["event"] == event]
+        """What workers and receivers wrote of one kind of event."""
+        log = self.logs() + self.receiver_log()
+        return [said for said in _events(log) if said["event"] == event]
 
     def witness(self, run: Run) -> Witness:
         """What the provider says of a campaign that ended."""

@@ -134,7 +134,13 @@ def _mend(scene: Scene) -> None:
     _expect_no_attempt_burnt(scene)
 
 
-#: Few enough that the provider's search, four a second, keeps up.
+def callbacks(scene: Scene) -> None:
+    """The provider tells every delivery, and a receiver listens."""
+    scene.stack.receiver()
+    scene.under_way()
+
+
+#: Few enough that the provider's search, ten a second, keeps up.
 SHARE: Final = 0.02
 
 _RESEND: Final = {"DISPATCHER_UNKNOWN_GRACE": "5"}
@@ -159,6 +165,19 @@ ROWS: Final = (
         name="drop-after",
         fault="2 % of connections dropped after the message is taken",
         faults=[f"drop-after={SHARE}"],
+    ),
+    Row(
+        name="callbacks",
+        fault="5 % dropped after the message is taken; searches find nothing, but "
+        "callbacks are received",
+        act=callbacks,
+        promise=all_sent,
+        groups=1000,
+        people=2,
+        rate=300,
+        faults=["drop-after=0.05"],
+        index_lag=3600,
+        settings={"DISPATCHER_UNKNOWN_GRACE": "120"},
     ),
     Row(
         name="half-answer",

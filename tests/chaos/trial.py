@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
@@ -136,7 +135,8 @@ class Row:
         act: Brings the fault about, once the workers send.
         promise: What must hold in the end; says what does not.
         runs: At most so many, however many are asked for.
-        groups: Of the campaign, ten people each.
+        groups: Of the campaign.
+        people: In each group.
         rate: Units a second: it keeps the campaign going while the fault lasts.
         workers: Started before the act; 0 leaves it to the act.
         submits: Whether the campaign is submitted before the act.
@@ -152,6 +152,7 @@ class Row:
     promise: Promise = never_twice
     runs: int = 3
     groups: int = 2000
+    people: int = 10
     rate: int = 1500
     workers: int = 2
     submits: bool = True
@@ -304,7 +305,8 @@ def play(row: Row, logs: Path | None = None) -> Verdict:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as directory, Scene(row, Path(directory)) as on:
         if row.submits:
-            on.run = on.stack.submit(row.groups * 10)
+            people = row.groups * row.people
+            on.run = on.stack.submit(people, group_size=row.people)
         for _ in range(row.workers):
             on.worker()
         row.act(on)
@@ -341,23 +343,31 @@ def _settled(scene: Scene) -> tuple[Witness, list[str]]:
 
 
 def _resolved(scene: Scene, witness: Witness) -> dict[str, int]:
-    """What settled each group that was ever unknown."""
-    by_search, again = set[int](), set[int]()
-    for said in scene.logged("doubt.settled"):
-        {"accepted": by_search, "retry": again}.get(said["verdict"], set()).add(
-            said["group"]
-        )
-    ways: Counter[str] = Counter()
-    for result in witness.results:
-        if result.number in again:
-            ways["sent again"] += 1
-        elif result.state == "held":
-            ways["held"] += 1
-        elif result.number in by_search:
-            ways["search"] += 1
-        elif result.number in scene.seen_unknown and result.state == "accepted":
-            ways["late answer"] += 1
-    return dict(ways)
+    """What settled each group that was ever unknown; the first that applies."""
+    unknown = scene.seen_unknown | _groups(scene, "send.ended", outcome="unknown")
+    ways = {
+        "sent again": _groups(scene, "doubt.settled", verdict="retry"),
+        "held": {result.number for result in witness.in_state("held")},
+        # One that overtakes the answer proves a group that was never unknown.
+        "callback": _groups(scene, "group.proven") & unknown,
+        "search": _groups(scene, "doubt.settled", verdict="accepted"),
+        "late answer": unknown & {r.number for r in witness.in_state("accepted")},
+    }
+    counts, counted = dict[str, int](), set[int]()
+    for way, groups in ways.items():
+        if fresh := groups - counted:
+            counts[way] = len(fresh)
+        counted |= groups
+    return counts
+
+
+def _groups(scene: Scene, event: str, **fields: str) -> set[int]:
+    """Of which it is logged."""
+    return {
+        said["group"]
+        for said in scene.logged(event)
+        if all(said[name] == value for name, value in fields.items())
+    }
 
 
 def _resume_s(scene: Scene) -> float | None:

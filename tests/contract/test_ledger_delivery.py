@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dispatcher import books
 from dispatcher.codes import Action
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.deliveries import (
@@ -22,6 +23,8 @@ from dispatcher.ledger.deliveries import (
 )
 from dispatcher.ledger.delivery import Delivery, Slots
 from dispatcher.ledger.keys import key
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import DeliveryState
 from tests.bench import FREE, SIZE, Bench, ticket
 
@@ -52,6 +55,22 @@ def test_accepted_means_awaiting(bench: Bench) -> None:
     bench.gate()
     bench.settle("accepted", detail="m1")
     assert bench.delivered() == {"awaiting": SIZE}
+
+
+def test_the_books_of_a_campaign_that_ended(bench: Bench) -> None:
+    """They are of one instant, though callbacks go on."""
+    accepted(bench)
+    assert bench.campaign() == "done"
+
+    class Meanwhile(Ledger):
+        def campaign(self, id: str) -> CampaignRow:  # noqa: A002 - the public word
+            row = super().campaign(id)
+            bench.deliver(S.DELIVERED, 3)
+            return row
+
+    with Meanwhile(bench.url, clock=bench.clock) as ledger:
+        assert books.verify(ledger, "c").differences == []
+    assert bench.delivered() == {"awaiting": SIZE - 1, "delivered": 1}
 
 
 def test_events_count_at_once(bench: Bench) -> None:
