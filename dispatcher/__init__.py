@@ -28,6 +28,7 @@ from dispatcher.errors import (
     Refused,
     UnknownCampaign,
 )
+from dispatcher.explain import Explanation, Reason
 from dispatcher.producer import Submission
 from dispatcher.recipients import Recipients, Row, read_recipients
 from dispatcher.results import (
@@ -51,6 +52,7 @@ __all__ = [
     "ContentConflict",
     "DispatchError",
     "Dispatcher",
+    "Explanation",
     "GroupError",
     "GroupResult",
     "InboxFull",
@@ -63,6 +65,7 @@ __all__ = [
     "MediaError",
     "MediaExpire",
     "Progress",
+    "Reason",
     "RecipientResult",
     "Recipients",
     "Refused",

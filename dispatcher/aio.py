@@ -17,6 +17,7 @@ from dispatcher.bridge import Threads, load, stream
 from dispatcher.campaign import Campaign
 from dispatcher.client import LOOK_S, Dispatcher, Run
 from dispatcher.errors import InvalidInput
+from dispatcher.explain import Explanation
 from dispatcher.ledger.states import CampaignState
 from dispatcher.producer import Submission
 from dispatcher.recipients import Row
@@ -315,6 +316,13 @@ class AsyncRun:
     async def errors(self) -> dict[str, int]:
         """Failed groups by error code."""
         return await self._threads.call(self._run.errors)
+
+    async def explain(self) -> Explanation:
+        """Why nothing is sent right now, or what limits the speed.
+
+        Rates are settings of the workers: this takes them to have the same as here.
+        """
+        return await self._threads.call(self._run.explain)
 
     async def verify(self) -> Verification:
         """Recount the books from the raw records.

@@ -17,6 +17,7 @@ from dispatcher import books, results
 from dispatcher.campaign import Campaign
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import InvalidInput, LedgerError, Refused
+from dispatcher.explain import Explanation, explain
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
 from dispatcher.ledger.identity import SET_BACK, VERIFIED
@@ -293,6 +294,15 @@ class Run:
     def errors(self) -> dict[str, int]:
         """Failed groups by error code."""
         return self._ledger.error_counts(self._row())
+
+    def explain(self) -> Explanation:
+        """Why nothing is sent right now, or what limits the speed.
+
+        Rates are settings of the workers: this takes them to have the same as here.
+        """
+        settings = self._dispatcher.settings
+        rates = calls.Rates(settings.account_rate, settings.sender_rate)
+        return explain(self.id, self._ledger.circumstances(self._row(), rates))
 
     def verify(self) -> books.Verification:
         """Recount the books from the raw records.

@@ -18,6 +18,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         'dispatcher submit - --text "Hello" --id fair --dry-run < numbers.txt',
     ),
     "status": ("dispatcher status", "dispatcher status open-house --json"),
+    "explain": ("dispatcher explain open-house",),
     "watch": ("dispatcher watch open-house",),
     "verify": (
         "dispatcher verify open-house",

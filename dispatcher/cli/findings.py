@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from dispatcher.cli.screen import count
 from dispatcher.cli.up_note import Note
-from dispatcher.cli.words import explain_pause
+from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
 
@@ -165,7 +165,7 @@ def campaigns(rows: Iterable[Progress]) -> Iterator[Finding]:
 def _campaign(row: Progress) -> Iterator[Finding]:
     check = f"campaign {row.id}"
     if row.state == "paused":
-        advice = explain_pause(row.reason) or "resume it when you like"
+        advice = what_to_do(row.reason) or "resume it when you like"
         advice += f": dispatcher resume {row.id}"
         yield Finding("warning", check, f"paused ({row.reason})", advice)
     if held := row.counts["held"]:

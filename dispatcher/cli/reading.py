@@ -1,4 +1,4 @@
-"""`dispatcher status` and `dispatcher verify`: what is so, without changing it."""
+"""`status`, `explain` and `verify`: what is so, without changing it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from dispatcher.audit import Comparison
 from dispatcher.books import Verification
 from dispatcher.cli import auditing, report
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
-from dispatcher.cli.screen import busy, count, say, show, table, tell_json
+from dispatcher.cli.screen import busy, count, duration, say, show, table, tell_json
 from dispatcher.cli.words import state_and_reason
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, UnknownCampaign
+from dispatcher.explain import Explanation
 from dispatcher.ledger.identity import VERIFIED
 from dispatcher.results import Progress
 
+#: How a reason stands in the way.
+_KINDS: Final = {"stops": "stopped", "waits": "waiting", "limits": "limited"}
 #: Differences told on one line; JSON has all.
 TOLD: Final = 20
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(status)
-    app.command()(verify)
+    for command in (status, explain, verify):
+        app.command()(command)
 
 
 # -- status --------------------------------------------------------------------
@@ -84,6 +87,33 @@ def _overview(rows: list[Progress]) -> Table:
             *(f"{number:,}" for number in (row.groups, *counts, still_open)),
         )
     return made
+
+
+# -- explain -------------------------------------------------------------------
+
+
+def explain(id_: CampaignId, *, json: AsJson = False) -> None:
+    """Tell why nothing is sent now, or what limits the speed."""
+    with campaign(id_) as run:
+        found = run.explain()
+        if json:
+            tell_json(found.as_row())
+            return
+        say(f"campaign {id_} is {found.state}")
+        for line in _reasons(found):
+            say(line)
+
+
+def _reasons(found: Explanation) -> Iterator[str]:
+    if not found.reasons:
+        yield "nothing stands in its way"
+    for reason in found.reasons:
+        left = f" (for {duration(reason.seconds)} more)" if reason.seconds else ""
+        yield f"{_KINDS[reason.kind]}: {reason.text}{left}"
+        if reason.advice:
+            yield f"  {reason.advice}"
+    if any(reason.code.startswith("rate-") for reason in found.reasons):
+        yield "rates are those of this environment; the workers go by theirs"
 
 
 # -- verify --------------------------------------------------------------------

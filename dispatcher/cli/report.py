@@ -15,6 +15,7 @@ from dispatcher.cli.screen import count, duration, grid, say, show, table
 from dispatcher.cli.waiting import speed
 from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
+from dispatcher.pauses import what_to_do
 from dispatcher.producer import Submission
 from dispatcher.results import CodeAction, Progress
 
@@ -119,7 +120,7 @@ def _facts(now: Progress) -> Iterator[tuple[str, str]]:
     yield "campaign", now.id
     yield "state", words.state_and_reason(now.state, now.reason)
     if now.state == "paused":
-        yield "what to do", words.explain_pause(now.reason) or "resume it"
+        yield "what to do", what_to_do(now.reason) or "resume it"
     yield "rows", f"{now.recipients:,} in {count(now.groups, 'group')}"
     yield "units", f"{now.units:,}"
     yield "left out", _left_out_of(now)

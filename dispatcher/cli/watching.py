@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dispatcher.cli.screen import count, duration
-from dispatcher.cli.words import explain_pause, state_and_reason
+from dispatcher.cli.words import state_and_reason
 from dispatcher.ledger.rows import CampaignRow
+from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
 from dispatcher.results import progress as progress_of
 
@@ -220,7 +221,7 @@ class View:
         now = self.progress
         what = state_and_reason(now.state, now.reason)
         if now.state == "paused":
-            advice = explain_pause(now.reason) or "resume it when you like"
+            advice = what_to_do(now.reason) or "resume it when you like"
             return f"{what}: {advice}\n  dispatcher resume {now.id}"
         return f"{what}; what became of every group:\n  dispatcher results {now.id}"
 

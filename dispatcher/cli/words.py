@@ -60,23 +60,6 @@ _CODES: Final = (
     ("opted out", "everybody in it has opted out since the list was loaded"),
 )
 
-#: Beginnings of the reasons of a pause, and what to do about them.
-_PAUSES: Final = (
-    ("by hand", "resume it when you like"),
-    ("canary", "look at the first groups, then resume it"),
-    ("error threshold", "too many groups failed; find out why before you resume it"),
-    (
-        "the provider answered",
-        "correct account or credentials of the worker, then resume it",
-    ),
-    ("code ", "mend the cause, with the provider's help if need be, then resume it"),
-    (
-        "ledger, verified",
-        "resume it; what was sent and then forgotten may be sent a second time",
-    ),
-    ("ledger", "the ledger was set back: run dispatcher verify, then resume it"),
-)
-
 
 def explain_code(code: str) -> str:
     """An error code as a sentence; empty when there is nothing to add."""
@@ -93,11 +76,6 @@ def deliveries(counts: Mapping[str, int]) -> str:
     return ", ".join(
         f"{counts[state]:,} {state}" for state in DELIVERIES if counts.get(state)
     )
-
-
-def explain_pause(reason: str) -> str:
-    """What to do about a pause."""
-    return _first(_PAUSES, reason)
 
 
 def explain_rejection(reason: str) -> str:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from redis.exceptions import NoScriptError
 
 from dispatcher.errors import LedgerError, UnknownCampaign
 from dispatcher.lanes import Lane
 from dispatcher.ledger import connection, scripts, server
+from dispatcher.ledger.calls import Rates
+from dispatcher.ledger.circumstances import Circumstances, look
 from dispatcher.ledger.codec import (
     CHUNK_GROUPS,
     Members,
@@ -277,6 +280,25 @@ class Ledger:
         with connection.faults():
             packed: Any = self._redis.get(key("groups", row.load, number))
         return _member_chunk(row, number, packed, records, deliveries)
+
+    def circumstances(self, row: CampaignRow, rates: Rates) -> Circumstances:
+        """What decides whether a campaign sends now.
+
+        Raises:
+            UnknownCampaign: It is gone.
+        """
+        found = self.run(look(row.id, rates))
+        if found is None:
+            raise UnknownCampaign(f"no campaign has the id {row.id!r}")
+        locks = [self.group(row, group).lock(row.sender) for group in found.waiting]
+        return replace(found, locked=self._locked(locks, found.now))
+
+    def _locked(self, locks: list[bytes], now_ms: float) -> int:
+        if not locks:
+            return 0
+        with connection.faults():
+            ends: Any = self._redis.zmscore(key("locks"), cast("list[str]", locks))
+        return sum(end is not None and end > now_ms for end in ends)
 
     def sentences(self, row: CampaignRow, groups: Sequence[int]) -> list[str]:
         """The provider's own words on failed groups ("" where it gave none)."""

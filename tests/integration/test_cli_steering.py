@@ -13,12 +13,19 @@ pytestmark = pytest.mark.integration
 REFUSED = "+1 919 555 0500\n+49 30 12\n"
 
 
+def reasons(program: Program, id_: str) -> list[str]:
+    """What `explain` says stands in its way."""
+    return [reason["code"] for reason in program.answer("explain", id_)["reasons"]]
+
+
 def test_a_campaign_is_steered(program: Program) -> None:
     """Scheduled, paused, scheduled again, cancelled; and then no more."""
     program.submit("steered", "+19195550301\n", "--at", "2100-01-01T00:00Z")
     steered = {"id": "steered"}
+    assert reasons(program, "steered")[0] == "scheduled"
     paused = program.answer("pause", "steered")
     assert paused == steered | {"state": "paused", "sending": []}
+    assert reasons(program, "steered")[0] == "paused"
     assert program.answer("resume", "steered") == steered | {"state": "scheduled"}
     assert "not paused" in program.refusal(1, "resume", "steered")
     assert program.answer("cancel", "steered") == steered | {"state": "cancelled"}

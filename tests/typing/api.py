@@ -22,6 +22,7 @@ from dispatcher import (
     ContentConflict,
     Dispatcher,
     DispatchError,
+    Explanation,
     GroupError,
     GroupResult,
     InvalidInput,
@@ -31,6 +32,7 @@ from dispatcher import (
     ListError,
     ListRejected,
     Progress,
+    Reason,
     RecipientResult,
     Recipients,
     Refused,
@@ -120,6 +122,8 @@ def reading(run: Run) -> None:
         assert_type(group.sent_at, datetime | None)
         assert_type(group.as_row(), dict[str, Any])
     assert_type(run.errors(), dict[str, int])
+    assert_type(run.explain(), Explanation)
+    assert_type(run.explain().reasons, tuple[Reason, ...])
     assert_type(run.verify(), Verification)
     assert_type(run.verify().differences, list[str])
     run.results(by="household")  # type: ignore[call-overload]

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.cli import report, words
 from dispatcher.cli.watching import Look, View
 from dispatcher.ledger.states import DeliveryState, GroupState
+from dispatcher.pauses import what_to_do
 from dispatcher.results import CodeAction, Progress
 
 NOW = Progress(
@@ -71,7 +72,7 @@ def test_a_failure_without_a_code() -> None:
 
 def test_a_pause_by_a_code_says_what_to_do() -> None:
     """The reason names the code; the advice is not the one for a wrong password."""
-    assert words.explain_pause("code 4476: the sender ...").startswith("mend the cause")
+    assert what_to_do("code 4476: the sender ...").startswith("mend the cause")
 
 
 def test_watching_in_a_pipe() -> None:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from dispatcher.codes import TAKEN, Action
-from dispatcher.ledger import calls, deliveries, identity, scripts, suppressions
+from dispatcher.ledger import (
+    calls,
+    circumstances,
+    deliveries,
+    identity,
+    scripts,
+    suppressions,
+)
 from dispatcher.ledger.calls import (
     Claimed,
     GateItem,
@@ -87,6 +94,7 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (suppressions.remove([8], "+1"), ["+1", EIGHT]),
     (suppressions.opt_in([8]), ["", "", EIGHT]),
     (suppressions.opt_in([8], sender="+1", at=5.0), [5, "+1", EIGHT]),
+    (circumstances.look("c", RATES), ["c", 0.5, "", 10_000, 16]),
     (
         calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
         ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],

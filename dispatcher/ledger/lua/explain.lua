@@ -1,0 +1,60 @@
+-- explain.lua: all that decides whether a campaign sends now, as of one moment.
+-- ARGV: now, id, account_rate, sender_rate ("" = none), heartbeat_ms (a child silent
+--       for longer is dead), sample (waiting groups to name)
+-- returns: {} for an unknown id, else its state, reason, number of facts, the facts
+--          (name, number ...), number of buckets, the buckets (name, rate, level in
+--          units, ms until it is out of debt ...), then groups that are due now
+local id = ARGV[2]
+local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
+local heartbeat_ms, sample = tonumber(ARGV[5]), tonumber(ARGV[6])
+local campaign = open(id)
+if not campaign then return {} end
+
+-- Milliseconds until some fresh group may go by its people's clocks; 0 if one may.
+local function fresh_wait()
+  local wait = math.huge
+  for _, lane in ipairs(lanes_of(campaign)) do
+    if lane.cursor < lane.last then wait = math.min(wait, opens_in(lane.hours)) end
+  end
+  return wait < math.huge and wait or 0
+end
+
+local due = key('due', campaign.load)
+
+local function next_due()
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  return first[2] and math.max(0, tonumber(first[2]) - NOW) or -1
+end
+
+-- Campaigns that are served before it; -1 when it is not in the line.
+local function ahead()
+  return redis.call('ZRANK', KEY.ready, id) or -1
+end
+
+local facts = {
+  now = NOW, starts_at = campaign.starts_at, fresh = campaign.groups - campaign.cursor,
+  fresh_wait = fresh_wait(), next_due = next_due(), ahead = ahead(),
+  throttled = throttled_ms(), unsure = unsure_ms(),
+  children = redis.call('ZCOUNT', KEY.children, NOW - heartbeat_ms, '+inf'),
+  at_work = redis.call('ZCOUNT', KEY.shifts, NOW - heartbeat_ms, '+inf'),
+  down = redis.call('ZCOUNT', KEY.down, '(' .. whole(NOW), '+inf'),
+}
+for _, name in pairs(NAME) do facts[name] = campaign[name] end
+
+local reply, count = { campaign.state, campaign.reason, 0 }, 0
+for name, number in pairs(facts) do
+  count = count + 1
+  reply[#reply + 1] = name
+  reply[#reply + 1] = whole(number or -1)
+end
+reply[3] = count
+local list = buckets_of(campaign, account_rate, sender_rate)
+reply[#reply + 1] = #list
+for _, b in ipairs(list) do
+  for _, value in ipairs({ string.match(b.name, '^%a+'), tostring(b.rate),
+                           tostring(b.level), wait_ms(b) }) do reply[#reply + 1] = value end
+end
+for _, group in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', '+inf', 'LIMIT', 0, sample)) do
+  reply[#reply + 1] = tonumber(group)
+end
+return reply
