@@ -28,6 +28,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from dispatcher.errors import CampaignError, InvalidInput
 from dispatcher.hours import Hours
+from dispatcher.media import TYPES
 from dispatcher.tags import OWN_SPACE
 
 #: Limits of the provider's send call.
@@ -49,7 +50,7 @@ _RULES: Final = {
     "country code and the digits, nothing else",
     "text": f"text: pass a string of at most {MAX_TEXT} characters",
     "media": f"media: pass a list of at most {MAX_MEDIA} http or https URLs or paths "
-    f"of files, each of at most {MAX_URL} characters",
+    f"of files such as poster.jpg, each of at most {MAX_URL} characters",
     "tag": f"tag: pass a string of at most {MAX_TAG} characters",
     "application_id": "application_id: pass the id of your messaging application "
     "as a string of at most 100 characters",
@@ -93,6 +94,9 @@ def _located(place: str | Path) -> str:
         if "://" in place or not place.strip():
             return place
         place = Path(place).expanduser()
+    # A URL without its scheme, or a text in the wrong field, is no file to look for.
+    if place.suffix.lower() not in TYPES:
+        return ""
     try:
         return place.absolute().as_uri()
     except ValueError:  # Half a character, for which there is no file.
