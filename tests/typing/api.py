@@ -40,6 +40,7 @@ from dispatcher import (
     Run,
     Settings,
     Submission,
+    Suppression,
     UnknownCampaign,
     Verification,
     read_recipients,
@@ -162,6 +163,24 @@ async def entering() -> None:
 async def upload() -> AsyncIterator[str]:
     """An upload as a web framework hands it over."""
     yield "+19195551212"
+
+
+def suppressing(dispatcher: Dispatcher) -> None:
+    """Who gets nothing any more."""
+    assert_type(dispatcher.suppress(["+19195551212"]), int)
+    dispatcher.suppress(["07700 900123"], "+19195551212", region="GB")
+    assert_type(dispatcher.unsuppress(["+19195551212"], sender="+19195551212"), int)
+    for one in dispatcher.suppressed():
+        assert_type(one, Suppression)
+        assert_type(one.since, datetime)
+    dispatcher.suppress([19195551212])  # type: ignore[list-item]
+
+
+async def suppressing_async(dispatcher: AsyncDispatcher) -> None:
+    """The same from an event loop."""
+    assert_type(await dispatcher.suppress(["+19195551212"]), int)
+    async for one in dispatcher.suppressed("+19195551212"):
+        assert_type(one, Suppression)
 
 
 async def submitting_async(dispatcher: AsyncDispatcher, campaign: Campaign) -> None:
