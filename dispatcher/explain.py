@@ -215,10 +215,10 @@ def _rate(facts: Circumstances) -> Iterator[Reason]:
 
 def _of_bucket(bucket: Bucket) -> Reason:
     limit, source = _LIMITS[bucket.name]
-    text = f"{limit} is {bucket.rate:g} units a second ({source})"
+    text = f"{limit} is {bucket.rate:g} unit/s ({source})"
     seconds = bucket.wait_ms / 1000
     if bucket.wait_ms:
-        text += f"; {-bucket.level:,.1f} units are owed before the next group"
+        text += f"; {-bucket.level:,.1f} units are owed first"
     return Reason(f"rate-{bucket.name}", "limits", text, seconds=seconds)
 
 

@@ -103,7 +103,7 @@ def test_how_long() -> None:
     assert (hours.kind, hours.seconds) == ("waits", 60)
     (rate,) = explain("c", replace(WELL, buckets=(SENDER,))).reasons
     assert (rate.kind, rate.seconds) == ("limits", 3)
-    assert "3.0 units are owed" in rate.text
+    assert "3.0 units are owed first" in rate.text
 
 
 def test_sending() -> None:
