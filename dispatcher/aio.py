@@ -7,7 +7,7 @@ has one implementation, and the event loop is never held up. Nothing is decided 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self, overload
@@ -157,9 +157,10 @@ class AsyncDispatcher:
         *,
         failed: bool = False,
         held: bool = False,
+        codes: Collection[str] | None = None,
     ) -> int:
         """`AsyncRun.retry` of that campaign."""
-        retry = partial(self._opened.retry, failed=failed, held=held)
+        retry = partial(self._opened.retry, failed=failed, held=held, codes=codes)
         return await self._threads.call(retry, id)
 
     # -- who gets nothing any more -----------------------------------------
@@ -364,13 +365,21 @@ class AsyncRun:
         """
         await self._threads.call(self._run.cancel)
 
-    async def retry(self, *, failed: bool = False, held: bool = False) -> int:
+    async def retry(
+        self,
+        *,
+        failed: bool = False,
+        held: bool = False,
+        codes: Collection[str] | None = None,
+    ) -> int:
         """Send groups again that would stay as they are.
 
         Args:
             failed: Those that failed.
             held: Those of which nobody knows whether they arrived. Each of them may
                 then arrive twice.
+            codes: Of those that failed, only these codes (`errors` has them); None is
+                all. What was refused for its content is refused again.
 
         Returns:
             How many groups will be tried again.
@@ -379,7 +388,7 @@ class AsyncRun:
             Refused: The campaign is cancelled.
         """
         return await self._threads.call(
-            partial(self._run.retry, failed=failed, held=held)
+            partial(self._run.retry, failed=failed, held=held, codes=codes)
         )
 
     async def resolve(self, group: int, *, message_id: str | None) -> None:

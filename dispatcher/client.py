@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -200,9 +200,10 @@ class Dispatcher(Suppressor):
         *,
         failed: bool = False,
         held: bool = False,
+        codes: Collection[str] | None = None,
     ) -> int:
         """`Run.retry` of that campaign."""
-        return self.campaign(id).retry(failed=failed, held=held)
+        return self.campaign(id).retry(failed=failed, held=held, codes=codes)
 
     def wake(self) -> None:
         """Call a worker. Should that fail, a worker's clock finds the work."""
@@ -370,13 +371,21 @@ class Run:
         if self._row().state != CampaignState.CANCELLED:
             self._command("cancel", CampaignState.CANCELLED, "by hand")
 
-    def retry(self, *, failed: bool = False, held: bool = False) -> int:
+    def retry(
+        self,
+        *,
+        failed: bool = False,
+        held: bool = False,
+        codes: Collection[str] | None = None,
+    ) -> int:
         """Send groups again that would stay as they are.
 
         Args:
             failed: Those that failed.
             held: Those of which nobody knows whether they arrived. Each of them may
                 then arrive twice.
+            codes: Of those that failed, only these codes (`errors` has them); None is
+                all. What was refused for its content is refused again.
 
         Returns:
             How many groups will be tried again.
@@ -389,7 +398,11 @@ class Run:
             raise Refused(f"campaign {self.id!r} is cancelled")
         wanted = {GroupState.FAILED} if failed else set()
         wanted |= {GroupState.HELD} if held else set()
-        groups = (g for g in self._ledger.groups(row) if g.record.state in wanted)
+        groups = (
+            g
+            for g in self._ledger.groups(row)
+            if g.record.state in wanted and _has_code(g, codes)
+        )
         asked = 0
         while batch := list(islice(groups, _BATCH)):
             asked += sum(self._settle(row, batch, Verdict.ASK))
@@ -461,3 +474,8 @@ class Run:
 
     def _row(self) -> CampaignRow:
         return self._ledger.campaign(self.id)
+
+
+def _has_code(group: GroupRow, codes: Collection[str] | None) -> bool:
+    failed = group.record.state == GroupState.FAILED
+    return codes is None or not failed or group.record.tail in codes

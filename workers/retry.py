@@ -19,6 +19,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from dispatcher.sendcodes import ATTEMPTS_USED_UP
 from workers.outcomes import Kind, Outcome
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _after_server_error(
     outcome: Outcome, spent: int, policy: RetryPolicy, random: Callable[[], float]
 ) -> Step:
     if spent >= policy.max_attempts:
-        return Failed(f"attempts used up: {outcome.code}", outcome.description)
+        return Failed(f"{ATTEMPTS_USED_UP}: {outcome.code}", outcome.description)
     return RetryAt(policy.slow_delay(spent, random), spent, outcome.code)
 
 

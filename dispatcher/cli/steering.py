@@ -9,9 +9,10 @@ import typer
 
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
 from dispatcher.cli.screen import busy, count, remark, say, tell_json
-from dispatcher.cli.words import state_and_reason
+from dispatcher.cli.words import explain_code, state_and_reason
 from dispatcher.client import Run
 from dispatcher.errors import DispatchError, InvalidInput
+from dispatcher.sendcodes import may_be_retried
 
 #: Characters that the provider's message ids may have at most.
 _LONGEST_ID: Final = 256
@@ -74,18 +75,54 @@ def retry(
     held: Annotated[
         bool, option("--held", "Groups that may have been taken; asks first.")
     ] = False,
+    refused: Annotated[
+        bool,
+        option("--refused", "Also what the provider refused; mend why first."),
+    ] = False,
     yes: Annotated[bool, option("--yes", "Do not ask.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Send groups again that failed or are held."""
+    """Send groups again that failed or are held.
+
+    A group that failed is sent again if its code says that it may be taken now; what
+    the provider refused it would refuse again, until you have mended the cause.
+    """
     with campaign(id_) as run:
-        if held and not _agreed(run, yes=yes):
+        failed = failed or refused or not held
+        again, left = _by_code(run, refused=refused) if failed else ({}, {})
+        _announce(again, left)
+        if not (_wanted(again, yes=yes) and (not held or _agreed(run, yes=yes))):
             raise DispatchError("nothing was sent again")
-        asked = run.retry(failed=failed or not held, held=held)
+        asked = run.retry(failed=bool(again), held=held, codes=again)
         if json:
-            tell_json(_state(run) | {"retried": asked})
+            tell_json(_state(run) | {"retried": asked, "left": left})
         else:
             _tell_retried(run, asked)
+
+
+def _by_code(run: Run, *, refused: bool) -> tuple[dict[str, int], dict[str, int]]:
+    """Failed groups by code: those to send again, and the rest."""
+    errors = run.errors()
+    again = {c: n for c, n in errors.items() if refused or may_be_retried(c)}
+    return again, {code: n for code, n in errors.items() if code not in again}
+
+
+def _announce(again: dict[str, int], left: dict[str, int]) -> None:
+    """What will happen, and why."""
+    for code, number in again.items():
+        remark(f"{count(number, 'group')} ({code}): to be sent again")
+    for code, number in left.items():
+        why = explain_code(code)
+        remark(f"{count(number, 'group')} ({code}): not sent again: {why}")
+    if left:
+        remark("they would be refused again; once the cause is mended, pass --refused")
+
+
+def _wanted(again: dict[str, int], *, yes: bool) -> bool:
+    """Whether a person who looks on agrees; it is harmless, so a program may do it."""
+    if yes or not again or not sys.stdin.isatty():
+        return True
+    return typer.confirm(f"Send {count(sum(again.values()), 'group')} again?", err=True)
 
 
 def _tell_retried(run: Run, asked: int) -> None:

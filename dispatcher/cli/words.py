@@ -11,6 +11,7 @@ from typing import Final
 
 from dispatcher.codes import code_of
 from dispatcher.numbers import Reason
+from dispatcher.sendcodes import ATTEMPTS_USED_UP
 
 STATES: Final[Mapping[str, str]] = {
     "pending": "wait for their turn",
@@ -42,7 +43,7 @@ _SPOILT: Final = "no usable answer came, so it may have been taken"
 #: Beginnings of error codes; the first that fits counts.
 _CODES: Final = (
     (
-        "attempts used up",
+        ATTEMPTS_USED_UP,
         "the provider answered with errors until all attempts were used",
     ),
     ("400", "the provider refused it: often one bad number, for which the group pays"),

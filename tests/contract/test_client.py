@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -345,7 +346,7 @@ def test_what_is_done_cannot_be_cancelled(office: Office) -> None:
     ],
 )
 def test_retry(
-    office: Office, wanted: dict[str, bool], asked: int, states: list[str]
+    office: Office, wanted: dict[str, Any], asked: int, states: list[str]
 ) -> None:
     """Only what was asked for is tried again; asked twice, it is not twice."""
     run = office.submit()
@@ -359,6 +360,28 @@ def test_retry(
     assert run.progress().state == ("running" if asked else "done")
     assert run.retry(**wanted) == 0
     assert len(office.bench.claimed()) == asked
+
+
+@pytest.mark.parametrize(
+    ("codes", "states"),
+    [
+        ({"500 x"}, ["failed", "retry", "held"]),
+        ({"400", "500 x"}, ["retry", "retry", "held"]),
+        (set(), ["failed", "failed", "held"]),
+    ],
+)
+def test_retry_of_some_codes(
+    office: Office, codes: set[str], states: list[str]
+) -> None:
+    """Failed groups with one of these codes; others of any state are as they were."""
+    run = office.submit()
+    office.send(0, 1, 2)
+    office.bench.settle("failed", 0, detail="400")
+    office.bench.settle("failed", 1, detail="500 x")
+    office.bench.settle("unknown", 2, detail="timeout")
+    office.bench.settle("hold", 2)
+    assert run.retry(failed=True, codes=codes) == states.count("retry")
+    assert office.states() == states
 
 
 @pytest.mark.parametrize("state", ["unknown", "held"])

@@ -35,10 +35,12 @@ def test_a_campaign_is_steered(program: Program) -> None:
 
 
 def test_a_failed_group_is_retried(program: Program) -> None:
-    """It is tried again, and fails again, because the number is still bad."""
+    """When asked to, it is tried again, and fails again: the number is still bad."""
     program.submit("again", REFUSED)
     program.until("again", state="done", failed=1)
-    assert program.answer("retry", "again", "--failed")["retried"] == 1
+    kept = program.answer("retry", "again", "--failed")
+    assert (kept["retried"], list(kept["left"].values())) == (0, [1])
+    assert program.answer("retry", "again", "--failed", "--refused")["retried"] == 1
     program.until("again", state="done", failed=1)
     assert program.answer("verify", "again")["balanced"] is True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
@@ -37,6 +37,9 @@ RUNNING = Progress(
     ended_at=None,
 )
 DONE = replace(RUNNING, state="done")
+#: Codes of failed groups: the provider never judged it; it refused it.
+SPENT = "attempts used up: 500 internal"
+REFUSED = "400 request-validation"
 
 
 def counting(progress: Progress, **counts: int) -> Progress:
@@ -51,6 +54,8 @@ class FakeRun:
     def __init__(self, *looks: Progress | Exception) -> None:
         self._looks = list(looks)
         self.retried: list[tuple[bool, bool]] = []
+        self.codes: set[str] = set()
+        self.failed = {SPENT: 3}
         self.found = Verification("c", 10, 100, {}, [])
 
     def progress(self) -> Progress:
@@ -59,15 +64,16 @@ class FakeRun:
             raise look
         return look
 
-    def retry(self, *, failed: bool, held: bool) -> int:
+    def retry(self, *, failed: bool, held: bool, codes: Collection[str]) -> int:
         self.retried.append((failed, held))
+        self.codes = set(codes)
         return 2
 
     def verify(self) -> Verification:
         return self.found
 
     def errors(self) -> dict[str, int]:
-        return {}
+        return self.failed
 
 
 def given(monkeypatch: pytest.MonkeyPatch, run: FakeRun) -> FakeRun:
@@ -179,6 +185,52 @@ def test_retry_takes_what_it_is_told(
     run = given(monkeypatch, FakeRun(counting(RUNNING, held=3)))
     assert command_line(["retry", "c", *flags]) == 0
     assert run.retried == [asked]
+
+
+@pytest.mark.parametrize(
+    ("flags", "codes", "told"),
+    [
+        (("--failed",), {SPENT}, "2 groups (400 request-validation): not sent again"),
+        (("--refused",), {SPENT, REFUSED}, "request-validation): to be sent again"),
+        (("--held", "--refused", "--yes"), {SPENT, REFUSED}, "to be sent again"),
+        (("--held", "--yes"), set(), ""),
+    ],
+)
+def test_what_was_refused_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: tuple[str, ...],
+    codes: set[str],
+    told: str,
+) -> None:
+    """It is told first; only who says so sends it again."""
+    run = given(monkeypatch, FakeRun(RUNNING))
+    run.failed = {SPENT: 3, REFUSED: 2}
+    assert command_line(["retry", "c", *flags]) == 0
+    assert run.codes == codes
+    assert told in capsys.readouterr().err
+
+
+def test_nothing_but_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is sent again, and nobody is asked."""
+    run = given(monkeypatch, FakeRun(RUNNING))
+    run.failed = {REFUSED: 2}
+    assert command_line(["retry", "c"]) == 0
+    assert run.retried == [(False, False)]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
+def test_a_terminal_is_asked_about_failed_groups(
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bool,  # noqa: FBT001 - a case of the table
+    code: int,
+) -> None:
+    """A person sees the counts before anything happens."""
+    run = given(monkeypatch, FakeRun(RUNNING))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: answer)
+    assert command_line(["retry", "c"]) == code
+    assert bool(run.retried) == answer
 
 
 def test_held_groups_are_not_retried_without_a_yes(
