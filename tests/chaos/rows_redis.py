@@ -90,6 +90,8 @@ def noticed(scene: Scene, witness: Witness) -> Iterator[str]:
         yield f"{witness.doubled} groups were taken more than once"
     if witness.lost:
         yield f"{len(witness.lost)} groups were never taken, and nobody is told"
+    if unknown := witness.in_state("unknown"):
+        yield f"{len(unknown)} groups are still unknown"
     if not witness.unbooked:
         yield "nothing was forgotten: the row shows nothing"
     yield from scene.run.verify().differences
