@@ -186,6 +186,20 @@ def test_a_doubt_is_about_its_own_people(bench: Bench) -> None:
     assert {(d.serial, d.dropped) for d in doubts(bench)} == {(1, 0b1), (2, 0b11)}
 
 
+def test_a_doubt_when_an_earlier_write_was_to_everybody(bench: Bench) -> None:
+    """The group is accepted as that one; the later write was to fewer all the same."""
+    claimed(bench)
+    assert bench.gate() == 0
+    bench.settle("unknown")
+    bench.settle("retry")
+    bench.claim()
+    assert bench.gate(serial=2, dropped=0b11) == 0
+    bench.settle("unknown", serial=2)
+    bench.settle("accepted", serial=1, token="", detail="m1")
+    assert bench.record().dropped == 0
+    assert {(d.serial, d.dropped) for d in doubts(bench)} == {(1, 0), (2, 0b11)}
+
+
 def doubts(bench: Bench) -> list[Doubt]:
     bench.clock.forward(2000)
     found = bench.run(due_doubts("child", 10))

@@ -89,9 +89,10 @@ local function record(campaign, group)
 end
 
 -- The members left out of one send of a group, as a mask. Once left out they stay so:
--- if nobody is now, nobody was before.
+-- if nobody is now, nobody was before. But what was accepted under an earlier serial has
+-- that one's mask.
 local function dropped_at(campaign, group, r, serial)
-  if r.dropped == 0 then return 0 end
+  if r.dropped == 0 and (r.serial <= 1 or r.state ~= STATE.accepted) then return 0 end
   local name = string.format('%d:%d', group, serial)
   return tonumber(redis.call('HGET', key('masks', campaign.load), name) or 0)
 end
