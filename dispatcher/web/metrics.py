@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -21,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dispatcher.doors import Pass
-from dispatcher.errors import LedgerError
+from dispatcher.errors import LedgerError, UnknownCampaign
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
@@ -63,13 +64,19 @@ class LedgerCollector(Collector):
         """
         now = self._clock()
         if now - self._read_at >= FRESH_S:
-            rows = [self._ledger.campaign(id_) for id_ in self._ledger.campaign_ids()]
+            rows = list(self._rows())
             running = [row for row in rows if row.state == CampaignState.RUNNING]
             vitals = read_vitals(self._ledger, running)
             self._kept = [*_campaigns(rows), *_vitals(vitals), *self._limits()]
             self._read_at = now
         yield from self._kept
         yield _applied(self._counts)
+
+    def _rows(self) -> Iterator[CampaignRow]:
+        for id_ in self._ledger.campaign_ids():
+            # A submission may be given up in between, and its id is free again.
+            with suppress(UnknownCampaign):
+                yield self._ledger.campaign(id_)
 
     def _limits(self) -> Iterator[Metric]:
         permitted = GaugeMetricFamily(

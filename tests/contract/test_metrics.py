@@ -117,6 +117,15 @@ def test_the_ledger_is_not_read_at_every_scrape(bench: Bench) -> None:
     assert 'groups{state="pending"} 3.0' in scraped.text()
 
 
+def test_a_submission_that_is_given_up_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id was listed, and is nobody's when its counters are read."""
+    bench.load(groups=3)
+    monkeypatch.setattr(bench.ledger, "campaign_ids", lambda: ["given-up", "c"])
+    assert Scraped(bench).shown()["groups", "pending"] == 3
+
+
 def test_nothing_private_and_no_campaign(bench: Bench) -> None:
     """Labels are states and kinds: few, and the same for ever."""
     bench.load("open-house", groups=3)
