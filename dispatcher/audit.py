@@ -113,7 +113,7 @@ class Audit:
         self._waits = self._waits or record.state not in _OVER
         # Also of groups that never passed the gate: a ledger that was set back has
         # forgotten what it sent.
-        for members in {row.members, row.sent_to}:
+        for members in {row.members, row.sent_to} - {()}:
             self._groups[member_lock(self._sender, members)] = row.group
         if record.gated_at:
             self._gates.append(record.gated_at / 1000)

@@ -227,11 +227,11 @@ def _next(info: object) -> str | None:
 class _Message:
     """What the rows of one message have said so far."""
 
-    members: set[int] = field(default_factory=set)
+    members: set[int] = field(default_factory=set, repr=False)
     rows: int = 0
     counts: set[int] = field(default_factory=set)
     times: list[float] = field(default_factory=list)
-    statuses: dict[int, Status] = field(default_factory=dict)
+    statuses: dict[int, Status] = field(default_factory=dict, repr=False)
     readable: bool = True
 
     def add(self, row: dict[str, Any]) -> None:

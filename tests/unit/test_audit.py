@@ -112,6 +112,13 @@ def test_an_unreadable_message() -> None:
     assert seen(audit(group(0, "m0")), odd).differences == []
 
 
+def test_an_unreadable_message_and_a_group_with_nobody_left() -> None:
+    """Nothing ties them together: it is somebody else's."""
+    nobody = group(0, "opted out", GroupState.CANCELLED, at=-1, dropped=0xFFFF)
+    odd = Candidate("m0", frozenset(), readable=False)
+    assert seen(audit(nobody), odd) == Comparison(0, 0, 0, 1, [])
+
+
 def test_one_id_for_two_groups() -> None:
     """It cannot be both's."""
     made = audit(group(0, "m0"), group(1, "m0"))
