@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from typer.models import CommandInfo
 
@@ -37,6 +40,15 @@ def test_every_command_shows_an_example(
 def test_no_example_is_of_a_command_that_is_not_there() -> None:
     """Who renames a command renames its example."""
     assert set(EXAMPLES) == {*NAMES, *FAMILIES}
+
+
+def test_the_readme_s_table_has_all_commands() -> None:
+    """By the word that is typed, those of a family together."""
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+    table = readme.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    first = "".join(line.split(" | ")[0] for line in table.splitlines())
+    named = set(re.findall(r"[a-z]+", first))
+    assert {word for name in [*NAMES, *FAMILIES] for word in name.split()} <= named
 
 
 @pytest.mark.parametrize("name", NAMES)

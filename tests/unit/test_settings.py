@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,16 @@ def test_unreadable_secrets_are_told(
     monkeypatch.setattr(Path, "read_text", refuse)
     with pytest.raises(ConfigError, match="cannot be read"):
         Settings.load()
+
+
+def test_the_readme_s_table_has_them_all() -> None:
+    """And names none that is not there."""
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+    table = readme.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    named = {
+        name
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert named == {field.alias for field in Settings.model_fields.values()}
