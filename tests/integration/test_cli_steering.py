@@ -46,8 +46,8 @@ def test_a_failed_group_is_retried(program: Program) -> None:
 
 
 def hold(stack: Stack, program: Program, id_: str, number: str) -> None:
-    """A group of which the provider's answer was lost, and whose grace has ended."""
-    stack.simulator.set_faults({Fault.DROP_AFTER: 1})
+    """A group of which no search finds anything, and whose grace has ended."""
+    stack.simulator.set_faults({Fault.DROP_BEFORE: 1})
     program.submit(id_, number)
     program.until(id_, held=1)
     stack.simulator.set_faults({})
