@@ -28,6 +28,7 @@ from dispatcher.numbers import e164
 from dispatcher.optout import reading
 from dispatcher.settings import Settings
 from workers.mail import Message, Sorter
+from workers.rounds import keep_doing
 
 T = TypeVar("T")
 
@@ -66,18 +67,7 @@ class Deliveries:
 
     async def live(self) -> None:
         """Apply until cancelled; a fault only delays."""
-        while True:
-            pause = await self._beat()
-            await asyncio.sleep(pause)
-
-    async def _beat(self) -> float:
-        try:
-            return await self.run_once()
-        except DispatchError as error:
-            log.warning("deliveries.failed", reason=str(error))
-        except Exception:
-            log.exception("deliveries.crashed")
-        return AGAIN_S
+        await keep_doing(self.run_once, "deliveries", AGAIN_S)
 
     async def run_once(self) -> float:
         """Apply what waits, one batch of it; seconds until it is worth going on.

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from dispatcher.audit import SLACK_S
-from dispatcher.errors import DispatchError, UnknownCampaign
+from dispatcher.errors import UnknownCampaign
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
@@ -27,6 +27,7 @@ from dispatcher.ledger.states import DeliveryState
 from dispatcher.numbers import e164
 from dispatcher.tags import build_tag
 from workers.bandwidth import Bandwidth
+from workers.rounds import keep_doing
 from workers.search import FAILURES, Candidate, Status
 from workers.survey import survey
 
@@ -98,18 +99,7 @@ class Poller:
 
     async def live(self) -> None:
         """Poll until cancelled; a fault only delays."""
-        while True:
-            pause = await self._beat()
-            await asyncio.sleep(pause)
-
-    async def _beat(self) -> float:
-        try:
-            return await self.run_once()
-        except DispatchError as error:
-            log.warning("poll.failed", reason=str(error))
-        except Exception:
-            log.exception("poll.crashed")
-        return STAND_BY_S
+        await keep_doing(self.run_once, "poll", STAND_BY_S)
 
     async def run_once(self) -> float:
         """Look for all chunks that are due; seconds until the next look.

@@ -36,6 +36,7 @@ from workers.proof import (
     Wait,
     decide,
 )
+from workers.rounds import keep_doing
 from workers.search import Found, NotMade, Searched, Throttled
 
 log = structlog.get_logger(__name__)
@@ -150,18 +151,7 @@ class Reconciler:
 
     async def live(self) -> None:
         """Look until cancelled; a fault of Redis only delays."""
-        while True:
-            pause = await self._beat()
-            await asyncio.sleep(pause)
-
-    async def _beat(self) -> float:
-        try:
-            return await self.run_once()
-        except DispatchError as error:
-            log.warning("reconciler.failed", reason=str(error))
-        except Exception:
-            log.exception("reconciler.crashed")
-        return STAND_BY_S
+        await keep_doing(self.run_once, "reconciler", STAND_BY_S)
 
     async def run_once(self) -> float:
         """Look for what is due, if it is this child's turn; seconds until the next.
