@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Tests start a hundred processes: without kept bytecode each compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit chaos breaks model lint audit format clean
 
@@ -19,7 +22,7 @@ demo: $(READY) ## the whole system on this machine: no server, no account
 	@$(BIN)/dispatcher demo
 
 test: $(READY) ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: $(READY) ## the tests without processes (seconds)
 	$(BIN)/python -m pytest tests/unit tests/property tests/contract
