@@ -30,9 +30,10 @@ class Server:
     own: Path
     foreign: Path
 
-    def url(self, authority: Path, host: str = "localhost") -> str:
-        """Its address, for whoever trusts so."""
-        return f"rediss://{host}:{self.port}/0?ssl_ca_certs={authority}"
+    def url(self, authority: Path | None, host: str = "localhost") -> str:
+        """Its address, for whoever trusts so; None: as this machine does."""
+        query = f"?ssl_ca_certs={authority}" if authority else ""
+        return f"rediss://{host}:{self.port}/0{query}"
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -135,3 +136,10 @@ def test_a_certificate_for_another_name(
     """Nor to one that is not who its certificate says."""
     with pytest.raises(LedgerUnreachable):
         use(server.url(server.own, "127.0.0.1"))
+
+
+@pytest.mark.parametrize("use", USERS)
+def test_no_authority_is_named(server: Server, use: Callable[[str], None]) -> None:
+    """Then those of this machine count, and none of them knows this server."""
+    with pytest.raises(LedgerUnreachable):
+        use(server.url(None))
