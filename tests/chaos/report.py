@@ -92,7 +92,7 @@ def write(page: Path, made: str, seconds: float) -> None:
         raise ValueError(f"{page} has no lines {BEGIN} and {END}")
     when = datetime.now(UTC).date().isoformat()
     said = (
-        f"{when}, `make chaos` on a machine with {os.cpu_count()} cores, several "
+        f"{when}, on a machine with {os.cpu_count()} cores, several "
         f"trials side by side, {seconds / 60:.0f} minutes. Counts are sums over runs."
     )
     page.write_text(f"{before}{begin}\n\n{said}\n\n{made}\n{end}{after}", "utf-8")
