@@ -109,12 +109,7 @@ end
 
 -- Ready again, later, or out of the queue: where the campaign goes after its turn.
 local function requeue(campaign)
-  local next_at = math.huge
-  for _, lane in ipairs(lanes_of(campaign)) do
-    if lane.cursor < lane.last then
-      next_at = math.min(next_at, NOW + opens_in(lane.hours))
-    end
-  end
+  local next_at = NOW + fresh_wait(campaign)
   local first = redis.call('ZRANGE', key('due', campaign.load), 0, 0, 'WITHSCORES')
   if first[1] then next_at = math.min(next_at, tonumber(first[2])) end
   if next_at == math.huge then make_idle(campaign)

@@ -83,6 +83,20 @@ local function prefetch(campaign, groups)
   read_many(campaign, 'records', groups, read_record)
 end
 
+-- The same for items, each a group of a campaign, or of none that is there any more.
+-- Returns the groups by campaign.
+local function prefetch_items(items)
+  local groups = {}
+  for _, item in ipairs(items) do
+    if item.campaign then
+      groups[item.campaign] = groups[item.campaign] or {}
+      table.insert(groups[item.campaign], item.group)
+    end
+  end
+  for campaign, members in pairs(groups) do prefetch(campaign, members) end
+  return groups
+end
+
 local function record(campaign, group)
   if not campaign.records[group] then prefetch(campaign, { group }) end
   return campaign.records[group]
@@ -304,6 +318,16 @@ local function lanes_of(campaign)
   end
   campaign.lane_list = list
   return list
+end
+
+-- Milliseconds until some fresh group may go by its people's clocks; huge if there is
+-- none.
+local function fresh_wait(campaign)
+  local wait = math.huge
+  for _, lane in ipairs(lanes_of(campaign)) do
+    if lane.cursor < lane.last then wait = math.min(wait, opens_in(lane.hours)) end
+  end
+  return wait
 end
 
 -- Milliseconds until a group may be sent by its people's clocks.

@@ -20,20 +20,15 @@ for _ = 1, tonumber(ARGV[4]) do
   at = at + RULE_STRIDE
 end
 
-local items, groups = {}, {}
+local items = {}
 for at = at, #ARGV, STRIDE do
   local campaign = open(ARGV[at])
   if campaign and campaign.load ~= ARGV[at + 1] then campaign = nil end
   local item = { campaign = campaign, group = tonumber(ARGV[at + 2]),
                  message = ARGV[at + 3], slots = ARGV[at + 4] }
   items[#items + 1] = item
-  if campaign then
-    groups[campaign] = groups[campaign] or {}
-    table.insert(groups[campaign], item.group)
-  end
 end
-for campaign, members in pairs(groups) do
-  prefetch(campaign, members)
+for campaign, members in pairs(prefetch_items(items)) do
   prefetch_deliveries(campaign, members)
 end
 

@@ -10,15 +10,6 @@ local heartbeat_ms, sample = tonumber(ARGV[5]), tonumber(ARGV[6])
 local campaign = open(id)
 if not campaign then return {} end
 
--- Milliseconds until some fresh group may go by its people's clocks; 0 if one may.
-local function fresh_wait()
-  local wait = math.huge
-  for _, lane in ipairs(lanes_of(campaign)) do
-    if lane.cursor < lane.last then wait = math.min(wait, opens_in(lane.hours)) end
-  end
-  return wait < math.huge and wait or 0
-end
-
 local due = key('due', campaign.load)
 
 local function next_due()
@@ -31,9 +22,10 @@ local function ahead()
   return redis.call('ZRANK', KEY.ready, id) or -1
 end
 
+local wait = fresh_wait(campaign)
 local facts = {
   now = NOW, starts_at = campaign.starts_at, fresh = campaign.groups - campaign.cursor,
-  fresh_wait = fresh_wait(), next_due = next_due(), ahead = ahead(),
+  fresh_wait = wait < math.huge and wait or 0, next_due = next_due(), ahead = ahead(),
   throttled = throttled_ms(), unsure = unsure_ms(),
   children = redis.call('ZCOUNT', KEY.children, NOW - heartbeat_ms, '+inf'),
   at_work = redis.call('ZCOUNT', KEY.shifts, NOW - heartbeat_ms, '+inf'),

@@ -27,14 +27,7 @@ for at = FIRST, #ARGV, STRIDE do
   }
   locks[#locks + 1] = ARGV[at + 4]
 end
-local groups = {}
-for _, item in ipairs(items) do
-  if item.campaign then
-    groups[item.campaign] = groups[item.campaign] or {}
-    table.insert(groups[item.campaign], item.group)
-  end
-end
-for campaign, members in pairs(groups) do prefetch(campaign, members) end
+prefetch_items(items)
 
 local paused = closed_ms()
 local held = redis.call('ZMSCORE', KEY.locks, unpack(locks))

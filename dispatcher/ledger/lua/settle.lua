@@ -214,7 +214,7 @@ function verdicts.ask(item, r)
   return 1
 end
 
-local items, groups = {}, {}
+local items = {}
 for at = FIRST, #ARGV, STRIDE do
   local item = {
     campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
@@ -223,12 +223,8 @@ for at = FIRST, #ARGV, STRIDE do
     delay = tonumber(ARGV[at + 7]), spent = tonumber(ARGV[at + 8]),
   }
   items[#items + 1] = item
-  if item.campaign then
-    groups[item.campaign] = groups[item.campaign] or {}
-    table.insert(groups[item.campaign], item.group)
-  end
 end
-for campaign, members in pairs(groups) do prefetch(campaign, members) end
+prefetch_items(items)
 
 local answers = {}
 for i, item in ipairs(items) do
