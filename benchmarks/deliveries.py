@@ -23,9 +23,11 @@ from dispatcher import logs
 from dispatcher.campaign import Campaign
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.codec import in_chunks
 from dispatcher.ledger.connection import ledger_url
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import AsyncLedger, Ledger, in_chunks
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.numbers import e164
 from dispatcher.settings import Settings
 from workers.deliveries import Deliveries

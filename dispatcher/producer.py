@@ -46,8 +46,9 @@ from dispatcher.hours import Hours
 from dispatcher.intake import Intake
 from dispatcher.lanes import Lane, Lanes
 from dispatcher.ledger import calls
-from dispatcher.ledger.codec import Members
-from dispatcher.ledger.ledger import LOAD_TTL_S, Ledger, in_chunks
+from dispatcher.ledger.codec import Members, in_chunks
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.loads import LOAD_TTL_S
 from dispatcher.ledger.suppressions import snapshot
 from dispatcher.numbers import Reason
 from dispatcher.recipients import Recipients, Row, as_rows

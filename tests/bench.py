@@ -23,12 +23,18 @@ from dispatcher.ledger.calls import (
     Settlement,
     Verdict,
 )
-from dispatcher.ledger.codec import CHUNK_GROUPS, Members, Record, member_lock
+from dispatcher.ledger.codec import (
+    CHUNK_GROUPS,
+    Members,
+    Record,
+    in_chunks,
+    member_lock,
+)
 from dispatcher.ledger.connection import ledger_url
 from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken, deliver, sweep
 from dispatcher.ledger.delivery import Delivery, Slots
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import Ledger, in_chunks
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState

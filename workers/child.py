@@ -18,7 +18,8 @@ import structlog
 import uvloop
 from celery import Celery
 
-from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.settings import Settings
 from workers import stop
 from workers.bandwidth import Bandwidth

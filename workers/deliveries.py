@@ -19,9 +19,9 @@ from dispatcher.callbacks import Inbound, Report, read_callback
 from dispatcher.codes import Action, code_of
 from dispatcher.errors import DispatchError, LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls, suppressions
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Rates, Settlement
 from dispatcher.ledger.deliveries import Answer, Rule, Taken, deliver, take_bodies
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.states import DeliveryState
 from dispatcher.ledger.suppressions import Entry, Source
 from dispatcher.numbers import e164

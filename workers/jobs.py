@@ -23,9 +23,9 @@ from dispatcher.campaign import Campaign
 from dispatcher.coalesce import Coalescer
 from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
 from dispatcher.ledger.codec import Members, keep, member_lock
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
 from dispatcher.tags import build_tag

@@ -13,11 +13,11 @@ from typing import Final
 
 from dispatcher.callbacks import Report
 from dispatcher.errors import LedgerError, LedgerUnreachable
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Settlement, Verdict
 from dispatcher.ledger.codec import Members, keep, member_lock
 from dispatcher.ledger.deliveries import Parcel
 from dispatcher.ledger.delivery import Delivery, Slots
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.tags import Tag
 from workers.shelf import Shelf
 

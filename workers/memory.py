@@ -12,8 +12,8 @@ import structlog
 
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import identity
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.identity import Compared, Doubt, Identity
-from dispatcher.ledger.ledger import AsyncLedger
 
 log = structlog.get_logger(__name__)
 

@@ -19,10 +19,10 @@ from structlog.contextvars import bound_contextvars
 
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Settlement, Verdict
 from dispatcher.ledger.codec import Members, chunk_of, keep, member_lock
 from dispatcher.ledger.doubts import Doubt, due_doubts
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.proof import (

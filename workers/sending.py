@@ -21,8 +21,8 @@ from structlog.contextvars import bound_contextvars
 
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Refusal, Settlement, Verdict, left_out
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
 from workers.jobs import Job, until_taken

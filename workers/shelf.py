@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from dispatcher.campaign import Campaign
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.codec import Members, chunk_of
-from dispatcher.ledger.ledger import AsyncLedger
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -19,8 +19,8 @@ import structlog
 from dispatcher.campaign import MAX_RECIPIENTS
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Claimed, Rates, Settlement, Verdict
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker

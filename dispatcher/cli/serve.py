@@ -15,7 +15,8 @@ from dispatcher.cli.options import option
 from dispatcher.doors import Pass, check_address, wanted
 from dispatcher.embedded import ledger_address
 from dispatcher.errors import DispatchError, LedgerUnreachable
-from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.server import Remark
 from dispatcher.settings import Settings
 

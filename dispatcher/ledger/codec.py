@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,18 @@ _NUMBER: Final = struct.Struct(">Q")
 RECORD_FORMAT: Final = ">BBBBHId"
 _RECORD: Final = struct.Struct(RECORD_FORMAT)
 _NO_RECORD: Final = _RECORD.pack(0, 0, 0, 0, 0, 0, 0.0)
+
+
+def in_chunks(groups: Iterable[Members]) -> Iterator[list[Members]]:
+    """Cut a stream of groups into chunks."""
+    chunk: list[Members] = []
+    for group in groups:
+        chunk.append(group)
+        if len(chunk) == CHUNK_GROUPS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def pack_chunk(groups: Sequence[Members]) -> bytes:

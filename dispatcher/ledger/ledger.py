@@ -1,43 +1,34 @@
 """The ledger: the truth about every campaign and group, in one Redis primary.
 
-`Ledger` blocks (producer, commands); `AsyncLedger` serves the workers' event
-loop. Both run the same scripts. Neither ever repeats a call by itself.
+`Ledger` blocks (producer, commands); `AsyncLedger` (`async_ledger.py`) serves the
+workers' event loop. Both run the same scripts. Neither ever repeats a call by itself.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from redis.exceptions import NoScriptError
 
 from dispatcher.errors import LedgerError, UnknownCampaign
-from dispatcher.lanes import Lane
 from dispatcher.ledger import connection, scripts, server
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.circumstances import Circumstances, look
 from dispatcher.ledger.codec import (
     CHUNK_GROUPS,
-    Members,
     Record,
-    pack_chunk,
     unpack_chunk,
 )
 from dispatcher.ledger.keys import key
+from dispatcher.ledger.loads import Loads
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk
-from dispatcher.ledger.scripts import Call
+from dispatcher.ledger.scripts import Call, Clock, evalsha, server_clock
 from dispatcher.ledger.server import Remark
 
 T = TypeVar("T")
-
-#: Seconds until the chunks of a submission that died vanish. A living one
-#: renews them well before (`renew_chunks`).
-LOAD_TTL_S: Final = 3600
 
 #: Fields of a large hash read at once: some 50 KB, and Redis busy for a millisecond.
 PAGE: Final = 2000
@@ -45,24 +36,8 @@ PAGE: Final = 2000
 #: A hash as Redis returns it.
 _Hash = dict[bytes, bytes]
 
-#: Microseconds since the epoch, or None for the server's own clock.
-Clock = Callable[[], int | None]
 
-
-def _server_clock() -> int | None:
-    return None
-
-
-@cache
-def _sha(script: str) -> str:
-    return hashlib.sha1(scripts.source(script).encode()).hexdigest()  # noqa: S324
-
-
-def _evalsha(call: Call[Any], now: int | None) -> tuple[Any, ...]:
-    return (_sha(call.script), 0, "" if now is None else now, *call.arguments)
-
-
-class Ledger:
+class Ledger(Loads):
     """The ledger over a blocking connection.
 
     Args:
@@ -73,7 +48,7 @@ class Ledger:
         LedgerUnreachable, LedgerError: From every method, when Redis cannot serve.
     """
 
-    def __init__(self, url: str, *, clock: Clock = _server_clock) -> None:
+    def __init__(self, url: str, *, clock: Clock = server_clock) -> None:
         self._redis = connection.connect(url)
         self._clock = clock
 
@@ -95,7 +70,7 @@ class Ledger:
     def run(self, call: Call[T]) -> T:
         """Carry out one script."""
         with connection.faults():
-            arguments = _evalsha(call, self._clock())
+            arguments = evalsha(call, self._clock())
             try:
                 return call.read(self._redis.evalsha(*arguments))
             except NoScriptError:
@@ -136,55 +111,6 @@ class Ledger:
                 + f", or {server.INSIST} to use it all the same"
             )
         return found
-
-    # -- loading -----------------------------------------------------------
-
-    def put_chunks(
-        self, load: str, first: int, chunks: Sequence[list[Members]]
-    ) -> None:
-        """Write whole chunks, `first` being the number of the first one."""
-        pipe = self._redis.pipeline(transaction=False)
-        for number, groups in enumerate(chunks, first):
-            name = key("groups", load, number)
-            pipe.set(name, pack_chunk(groups), ex=LOAD_TTL_S)
-        with connection.faults():
-            pipe.execute()
-
-    def put_lanes(self, load: str, lanes: Sequence[Lane]) -> None:
-        """Write which groups have which sending hours."""
-        if not lanes:
-            return
-        name = key("lanes", load)
-        stored: Any = {
-            str(place): f"{lane.first} {lane.end} {lane.rule.stored()}"
-            for place, lane in enumerate(lanes)
-        }
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hset(name, mapping=stored)
-        pipe.expire(name, LOAD_TTL_S)
-        with connection.faults():
-            pipe.execute()
-
-    def renew_chunks(self, load: str, count: int) -> None:
-        """Keep the chunks of a load that takes long."""
-        pipe = self._redis.pipeline(transaction=False)
-        for number in range(count):
-            pipe.expire(key("groups", load, number), LOAD_TTL_S)
-        with connection.faults():
-            pipe.execute()
-
-    def drop_chunks(self, load: str, count: int) -> None:
-        """Remove a load that will not be committed.
-
-        One that was committed stays, for a commit may have run though its reply got
-        lost: it took the expiry from the chunks, and only what expires goes.
-        """
-        pipe = self._redis.pipeline(transaction=False)
-        for number in range(count):
-            pipe.expire(key("groups", load, number), 0, xx=True)
-        pipe.expire(key("lanes", load), 0, xx=True)
-        with connection.faults():
-            pipe.execute()
 
     # -- reading -----------------------------------------------------------
 
@@ -418,83 +344,3 @@ def _member_chunk(
     parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
     delivered = {int(group): raw for group, raw in deliveries.items()}
     return MemberChunk(number, unpack_chunk(packed), parsed, delivered)
-
-
-class AsyncLedger:
-    """What a worker child's event loop needs of the ledger.
-
-    Args:
-        url: Address of the Redis primary.
-        clock: For tests only; production uses Redis's own clock.
-    """
-
-    def __init__(self, url: str, *, clock: Clock = _server_clock) -> None:
-        self._redis = connection.connect_async(url)
-        self._clock = clock
-
-    async def aclose(self) -> None:
-        """Give the connections back."""
-        await self._redis.aclose()
-
-    async def run(self, call: Call[T]) -> T:
-        """Carry out one script."""
-        with connection.faults():
-            arguments = _evalsha(call, self._clock())
-            try:
-                return call.read(await self._evalsha(arguments))
-            except NoScriptError:
-                await self._redis.script_load(scripts.source(call.script))
-                return call.read(await self._evalsha(arguments))
-
-    async def _evalsha(self, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
-        return await self._redis.evalsha(*arguments)
-
-    async def chunk(self, load: str, number: int) -> list[Members]:
-        """The members of the groups of one chunk."""
-        with connection.faults():
-            packed: Any = await self._redis.get(key("groups", load, number))
-        if packed is None:
-            raise LedgerError(f"chunk {number} of load {load} is missing")
-        return unpack_chunk(packed)
-
-    async def spec(self, id: str) -> str:  # noqa: A002 - the public word for it
-        """The campaign as the producer stored it (JSON)."""
-        with connection.faults():
-            raw: Any = await self._redis.hget(key("campaign", id), "spec")
-        if raw is None:
-            raise UnknownCampaign(f"no campaign has the id {id!r}")
-        return str(raw, "utf-8")
-
-    async def ids_of(self, loads: Sequence[str]) -> list[str | None]:
-        """The campaigns that these loads are the lists of; None where there is none."""
-        with connection.faults():
-            raw: Any = await self._redis.hmget(key("loads"), list(loads))
-        return [id_ and id_.decode() for id_ in raw]
-
-    async def left_out(self, load: str, group: int, serial: int) -> int:
-        """The mask of the members left out of one send of a group."""
-        with connection.faults():
-            raw: Any = await self._redis.hget(key("masks", load), f"{group}:{serial}")
-        return int(raw or 0)
-
-    async def look_again(self, doubt: str, at_ms: float) -> None:
-        """Look for a doubt later; nothing when it is not on the list any more."""
-        with connection.faults():
-            await self._redis.zadd(key("doubts"), {doubt: math.ceil(at_ms)}, xx=True)
-
-    async def drop_doubt(self, doubt: str) -> None:
-        """Look for a doubt no more."""
-        with connection.faults():
-            await self._redis.zrem(key("doubts"), doubt)
-
-
-def in_chunks(groups: Iterable[Members]) -> Iterator[list[Members]]:
-    """Cut a stream of groups into chunks."""
-    chunk: list[Members] = []
-    for group in groups:
-        chunk.append(group)
-        if len(chunk) == CHUNK_GROUPS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

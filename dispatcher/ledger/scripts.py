@@ -7,6 +7,7 @@ an event loop (workers); nothing else differs between the two.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,9 @@ from dispatcher.ledger.states import (
 T = TypeVar("T")
 
 Argument = str | bytes | int | float
+
+#: Microseconds since the epoch, or None for the server's own clock.
+Clock = Callable[[], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +103,18 @@ def _numbers(moves: Mapping[GroupState, GroupState]) -> str:
 
 def _table(values: Mapping[str, object]) -> str:
     return "{" + ",".join(f"{name}={value}" for name, value in values.items()) + "}"
+
+
+def server_clock() -> int | None:
+    """Redis's own clock."""
+    return None
+
+
+@cache
+def _sha(script: str) -> str:
+    return hashlib.sha1(source(script).encode()).hexdigest()  # noqa: S324
+
+
+def evalsha(call: Call[Any], now: int | None) -> tuple[Any, ...]:
+    """The arguments of EVALSHA for a call, at a time of `Clock`."""
+    return (_sha(call.script), 0, "" if now is None else now, *call.arguments)

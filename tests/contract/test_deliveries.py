@@ -19,9 +19,9 @@ from dispatcher.campaign import Campaign
 from dispatcher.codes import Action
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger import suppressions
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.states import DeliveryState
 from dispatcher.numbers import e164
 from dispatcher.settings import Settings

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.doubts import Doubt, Doubts, due_doubts
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import AsyncLedger
 from tests.bench import DAWN_US, SENDER, TOKEN, Bench
 
 DAWN_MS = DAWN_US // 1000

@@ -8,7 +8,7 @@ from dispatcher import books
 from dispatcher.errors import LedgerError, UnknownCampaign
 from dispatcher.ledger import calls
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import LOAD_TTL_S
+from dispatcher.ledger.loads import LOAD_TTL_S
 from tests.bench import DAWN_US, Bench, members_of
 
 NOW_MS = DAWN_US // 1000

@@ -18,10 +18,11 @@ from dispatcher.errors import (
     UnknownCampaign,
 )
 from dispatcher.ledger import calls, scripts
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.codec import CHUNK_GROUPS, Record
 from dispatcher.ledger.keys import PATTERNS, key
-from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import CAMPAIGN_MOVES, GROUP_MOVES, GroupState
 from tests.bench import FREE, TOKEN, Bench, members_of, ticket

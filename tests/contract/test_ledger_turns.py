@@ -9,7 +9,7 @@ import pytest
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import _evalsha
+from dispatcher.ledger.scripts import evalsha
 from tests.bench import LAPSE_MS, Bench, ticket
 
 
@@ -93,7 +93,7 @@ def many(bench: Bench, count: int) -> None:
     for number in range(count):
         # Without chunks: nobody reads them here.
         call = bench.committing(f"c{number:05}", 0, groups=1)
-        pipe.evalsha(*_evalsha(call, bench.clock()))
+        pipe.evalsha(*evalsha(call, bench.clock()))
     pipe.execute()
 
 

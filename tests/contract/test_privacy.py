@@ -31,10 +31,11 @@ from dispatcher.client import Dispatcher
 from dispatcher.credentials import Credentials
 from dispatcher.intake import Intake
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Rates, Settlement, Verdict
 from dispatcher.ledger.codec import Record
 from dispatcher.ledger.connection import connect, faults
-from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
 from dispatcher.ledger.states import CampaignState, GroupState
 from dispatcher.producer import Order, check_id

@@ -25,7 +25,7 @@ from dispatcher.errors import (
 from dispatcher.ledger import suppressions
 from dispatcher.ledger.codec import Members
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import LOAD_TTL_S
+from dispatcher.ledger.loads import LOAD_TTL_S
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.suppressions import ALL, Entry, Source
 from dispatcher.producer import Order, Producer, Submission, check_id, new_id

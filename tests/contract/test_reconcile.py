@@ -17,9 +17,9 @@ import pytest
 
 from dispatcher.credentials import Credentials
 from dispatcher.embedded import EmbeddedServer
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.keys import key
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.numbers import e164
 from dispatcher.simulator import Fault, Layout, Simulator, SimulatorConfig
 from tests.bench import SENDER, TOKEN, Bench, Hands, members_of

@@ -15,7 +15,8 @@ from kombu import pools
 
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger import calls
-from dispatcher.ledger.ledger import AsyncLedger, Ledger
+from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.ledger import Ledger
 from dispatcher.queue import make_app, publish_wake_up
 from tests.contract.tls import COMMAND
 from tests.faults import debian_server, free_port

@@ -11,11 +11,11 @@ from dispatcher.ledger.codec import (
     Members,
     Record,
     chunk_of,
+    in_chunks,
     member_lock,
     pack_chunk,
     unpack_chunk,
 )
-from dispatcher.ledger.ledger import in_chunks
 from dispatcher.ledger.states import GroupState
 
 NUMBERS = st.integers(1_000_000, 999_999_999_999_999)

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 from dispatcher.campaign import Campaign
 from dispatcher.errors import LedgerUnreachable
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Claimed, GateItem, Settlement, Verdict
 from dispatcher.ledger.codec import CHUNK_GROUPS, Members, unpack_number
-from dispatcher.ledger.ledger import AsyncLedger
 from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
 from workers.outcomes import Kind, Outcome
