@@ -6,10 +6,11 @@ Submit with `Dispatcher`, or with `AsyncDispatcher` from an event loop, run
 `dispatcher worker` to send, read `Run.results`.
 """
 
-from dispatcher.aio import AsyncDispatcher, AsyncRun
+from dispatcher.aio import AsyncDispatcher
+from dispatcher.async_run import AsyncRun
 from dispatcher.books import Verification
 from dispatcher.campaign import Campaign
-from dispatcher.client import Dispatcher, Run
+from dispatcher.client import Dispatcher
 from dispatcher.errors import (
     CampaignError,
     ColumnError,
@@ -29,7 +30,7 @@ from dispatcher.errors import (
     UnknownCampaign,
 )
 from dispatcher.explain import Explanation, Reason
-from dispatcher.producer import Submission
+from dispatcher.order import Submission
 from dispatcher.recipients import Recipients, Row, read_recipients
 from dispatcher.results import (
     CodeAction,
@@ -38,6 +39,7 @@ from dispatcher.results import (
     Progress,
     RecipientResult,
 )
+from dispatcher.run import Run
 from dispatcher.settings import Settings
 from dispatcher.suppression import Suppression
 

@@ -30,10 +30,11 @@ from dispatcher.cli.screen import (
     watched,
 )
 from dispatcher.cli.waiting import Bar, Show, looks, speed
-from dispatcher.client import Dispatcher, Run
+from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError
 from dispatcher.recipients import read_recipients
 from dispatcher.results import Progress
+from dispatcher.run import Run
 from dispatcher.settings import Settings
 
 ID: Final = "demo"

@@ -20,9 +20,9 @@ from rich.progress import track
 
 from dispatcher.cli.options import CampaignId, campaign, option
 from dispatcher.cli.screen import console, count, say, watched
-from dispatcher.client import Run
 from dispatcher.errors import InvalidInput
 from dispatcher.rejections import harmless
+from dispatcher.run import Run
 
 Row: TypeAlias = Mapping[str, Any]
 By: TypeAlias = Literal["group", "recipient"]

@@ -11,8 +11,9 @@ from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
 
 import typer
 
-from dispatcher.client import Dispatcher, Run
+from dispatcher.client import Dispatcher
 from dispatcher.errors import InvalidInput
+from dispatcher.run import Run
 
 T = TypeVar("T")
 

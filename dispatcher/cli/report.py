@@ -15,8 +15,8 @@ from dispatcher.cli.screen import count, duration, grid, say, show, table
 from dispatcher.cli.waiting import speed
 from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
+from dispatcher.order import Submission
 from dispatcher.pauses import what_to_do
-from dispatcher.producer import Submission
 from dispatcher.results import CodeAction, Progress
 
 #: Rejections shown on the terminal; the file has all.

@@ -10,8 +10,8 @@ import typer
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
 from dispatcher.cli.screen import busy, count, remark, say, tell_json
 from dispatcher.cli.words import explain_code, state_and_reason
-from dispatcher.client import Run
 from dispatcher.errors import DispatchError, InvalidInput
+from dispatcher.run import Run
 from dispatcher.sendcodes import may_be_retried
 
 #: Characters that the provider's message ids may have at most.

@@ -14,12 +14,13 @@ from dispatcher.cli.account import at_provider
 from dispatcher.cli.options import AsJson, option, parse_time, taking
 from dispatcher.cli.screen import remark, say, tell_json
 from dispatcher.cli.waiting import Watched, wait
-from dispatcher.client import Dispatcher, Run
+from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, InvalidInput
 from dispatcher.forecast import Forecast, by_hours, forecast
 from dispatcher.hours import Hours
-from dispatcher.producer import Order, Submission, check_id
+from dispatcher.order import Order, Submission, check_id
 from dispatcher.recipients import Recipients, read_recipients
+from dispatcher.run import Run
 from dispatcher.settings import Settings
 
 _LIST = typer.Argument(

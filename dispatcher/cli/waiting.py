@@ -15,10 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Display
 
 from dispatcher.cli.screen import console, count, duration, watched
-from dispatcher.client import Run
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.recipients import Recipients, Row
 from dispatcher.results import Progress
+from dispatcher.run import Run
 
 #: Seconds between two looks at the ledger: lively, and no load.
 LOOK_S: Final = 0.25

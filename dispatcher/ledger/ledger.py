@@ -17,11 +17,7 @@ from dispatcher.errors import LedgerError, UnknownCampaign
 from dispatcher.ledger import connection, scripts, server
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.circumstances import Circumstances, look
-from dispatcher.ledger.codec import (
-    CHUNK_GROUPS,
-    Record,
-    unpack_chunk,
-)
+from dispatcher.ledger.codec import CHUNK_GROUPS, Record, unpack_chunk
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.loads import Loads
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk

@@ -12,7 +12,8 @@ from dispatcher.campaign import Campaign
 from dispatcher.errors import InvalidInput
 from dispatcher.ledger import calls
 from dispatcher.listrows import Row
-from dispatcher.producer import Order, Producer, Submission
+from dispatcher.order import Order, Submission
+from dispatcher.producer import Producer
 from tests.bench import FREE, SENDER, Bench
 
 #: Area codes by where they are.

@@ -38,7 +38,7 @@ from dispatcher.ledger.connection import connect, faults
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow, MemberChunk
 from dispatcher.ledger.states import CampaignState, GroupState
-from dispatcher.producer import Order, check_id
+from dispatcher.order import Order, check_id
 from dispatcher.recipients import as_rows
 from dispatcher.rejections import RejectionsFile
 from dispatcher.simulator import SimulatorConfig

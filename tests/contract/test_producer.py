@@ -28,7 +28,8 @@ from dispatcher.ledger.keys import key
 from dispatcher.ledger.loads import LOAD_TTL_S
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.suppressions import ALL, Entry, Source
-from dispatcher.producer import Order, Producer, Submission, check_id, new_id
+from dispatcher.order import Order, Submission, check_id, new_id
+from dispatcher.producer import Producer
 from dispatcher.recipients import Row, read_recipients
 from tests.bench import Bench
 

@@ -13,11 +13,11 @@ import typer
 from dispatcher.books import Verification
 from dispatcher.cli import reading, report, steering, waiting
 from dispatcher.cli.entry import run as command_line
-from dispatcher.client import Run
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger.states import GroupState
 from dispatcher.recipients import Row, read_recipients
 from dispatcher.results import Progress
+from dispatcher.run import Run
 
 RUNNING = Progress(
     id="c",

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from dispatcher import logs
 from dispatcher.logs import scrub, scrub_text
-from dispatcher.producer import new_id
+from dispatcher.order import new_id
 
 NUMBER = "+19195551212"
 #: One number, as people and programs write it.
