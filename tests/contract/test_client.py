@@ -89,7 +89,7 @@ def office(
         own, dispatcher.ledger = dispatcher.ledger, bench.ledger
         made = Office(bench, dispatcher)
         monkeypatch.setattr(client, "publish_wake_up", made.publish)
-        monkeypatch.setattr(client, "time", made)
+        monkeypatch.setattr("dispatcher.run.time", made)
         yield made
         dispatcher.ledger = own
 
