@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -20,6 +21,7 @@ import msgspec
 
 from dispatcher.credentials import Credentials
 from dispatcher.errors import ConfigError
+from dispatcher.ledger.latency import Latencies
 from workers.judgement import from_answer, from_error
 from workers.outcomes import Kind, Outcome
 from workers.search import (
@@ -97,11 +99,12 @@ class Message(
 class _Gate:
     """Runs `before_write` and remembers how that went."""
 
-    __slots__ = ("_before_write", "passed", "refusal")
+    __slots__ = ("_before_write", "passed", "passed_at", "refusal")
 
     def __init__(self, before_write: BeforeWrite | None) -> None:
         self._before_write = before_write
         self.passed = False
+        self.passed_at = 0.0
         self.refusal: Exception | None = None
 
     async def __call__(self) -> float | None:
@@ -111,6 +114,7 @@ class _Gate:
             self.refusal = error
             raise
         self.passed = True
+        self.passed_at = time.monotonic()
         return until
 
 
@@ -128,6 +132,7 @@ class Bandwidth:
 
     Attributes:
         skew: How far the provider's clock is ahead, as its answers tell.
+        latencies: How long its answers take.
 
     Raises:
         ConfigError: An address is not a URL.
@@ -148,6 +153,7 @@ class Bandwidth:
         self._transport = transport
         self._search_transport = search_transport or transport
         self.skew = Skew()
+        self.latencies = Latencies()
         patience = min(_CONNECT_S, deadline)
         self._limits = {
             "timeout": {"connect": patience, "pool": patience},
@@ -228,7 +234,11 @@ class Bandwidth:
             content=content,
             extensions={"before_write": gate, **self._limits},
         )
-        return await self._exchanged(request, gate)
+        outcome = await self._exchanged(request, gate)
+        if gate.passed and outcome.kind is not Kind.NOT_WRITTEN:
+            took = time.monotonic() - gate.passed_at
+            self.latencies.observe(outcome.kind.name.lower(), took)
+        return outcome
 
     async def _exchanged(self, request: httpx.Request, gate: _Gate) -> Outcome:
         try:

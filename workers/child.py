@@ -12,13 +12,16 @@ import secrets
 import socket
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
 import uvloop
 from celery import Celery
 
+from dispatcher.errors import DispatchError
 from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.settings import Settings
 from workers import stop
@@ -26,7 +29,8 @@ from workers.bandwidth import Bandwidth
 from workers.clock import Clock
 from workers.proof import Rules
 from workers.reconcile import Reconciler
-from workers.shifts import Crew, Report
+from workers.rounds import keep_doing
+from workers.shifts import GIVE_BACK_S, Crew, Report
 
 T = TypeVar("T")
 
@@ -34,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds the child's last act may take; the worker's whole stop has 20.
 CLOSE_S: Final = 18.0
+#: Seconds between two reports of how fast the provider answers: what is lost at most
+#: when the child is killed.
+REPORT_S: Final = 5.0
 
 
 class Child:
@@ -67,7 +74,14 @@ class Child:
             self.name, self._ledger, self._client, Rules.from_settings(settings)
         )
         self._reconciling = asyncio.create_task(reconciler.live())
+        self._reporting = asyncio.create_task(
+            keep_doing(self._report, "latency", REPORT_S)
+        )
         return crew
+
+    async def _report(self) -> float:
+        await self._ledger.add_up(key("latency"), self._client.latencies.take())
+        return REPORT_S
 
     def shift(self) -> tuple[Report, bool]:
         """Run one shift from Celery's thread."""
@@ -90,6 +104,10 @@ class Child:
             self._reconciling.cancel()
             await asyncio.wait([self._reconciling])
             await self._crew.close()
+            self._reporting.cancel()
+            with suppress(TimeoutError, DispatchError):
+                async with asyncio.timeout(GIVE_BACK_S):
+                    await self._report()
         finally:
             self._living.cancel()
             await self._client.aclose()

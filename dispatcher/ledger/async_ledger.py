@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis.exceptions import NoScriptError
@@ -73,6 +73,14 @@ class AsyncLedger:
         with connection.faults():
             raw: Any = await self._redis.hget(key("masks", load), f"{group}:{serial}")
         return int(raw or 0)
+
+    async def add_up(self, name: str, amounts: Mapping[str, int]) -> None:
+        """Add to the counters in a hash; if that fails, some may be added."""
+        pipe = self._redis.pipeline(transaction=False)
+        for counter, amount in amounts.items():
+            pipe.hincrby(name, counter, amount)
+        with connection.faults():
+            await pipe.execute()
 
     async def look_again(self, doubt: str, at_ms: float) -> None:
         """Look for a doubt later; nothing when it is not on the list any more."""

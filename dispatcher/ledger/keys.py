@@ -36,6 +36,7 @@ that died are never seen again.
     scopes                  set     scopes with opted-out numbers: all, senders
     buckets                 hash    bucket name -> level and time
     throttle                hash    the pause that 429 answers asked for
+    latency                 hash    outcome|bucket -> sends answered so fast
     down                    zset    children that cannot reach the provider
     probe                   string  the one child that may try (lease)
     identity                hash    what tells this ledger from another or older one
@@ -87,6 +88,7 @@ PATTERNS: Final = MappingProxyType(
         "scopes": PREFIX + "scopes",
         "buckets": PREFIX + "buckets",
         "throttle": PREFIX + "throttle",
+        "latency": PREFIX + "latency",
         "down": PREFIX + "down",
         "probe": PREFIX + "probe",
         "identity": PREFIX + "identity",

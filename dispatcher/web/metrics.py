@@ -7,6 +7,7 @@ private: states, counts and seconds.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,12 @@ from contextlib import suppress
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,6 +29,8 @@ from starlette.routing import Route
 
 from dispatcher.doors import Pass
 from dispatcher.errors import LedgerError, UnknownCampaign
+from dispatcher.ledger.keys import key
+from dispatcher.ledger.latency import histograms
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
@@ -67,7 +75,12 @@ class LedgerCollector(Collector):
             rows = list(self._rows())
             running = [row for row in rows if row.state == CampaignState.RUNNING]
             vitals = read_vitals(self._ledger, running)
-            self._kept = [*_campaigns(rows), *_vitals(vitals), *self._limits()]
+            self._kept = [
+                *_campaigns(rows),
+                *_vitals(vitals),
+                self._answers(),
+                *self._limits(),
+            ]
             self._read_at = now
         yield from self._kept
         yield _applied(self._counts)
@@ -77,6 +90,18 @@ class LedgerCollector(Collector):
             # A submission may be given up in between, and its id is free again.
             with suppress(UnknownCampaign):
                 yield self._ledger.campaign(id_)
+
+    def _answers(self) -> Metric:
+        family = HistogramMetricFamily(
+            "dispatcher_provider_answer_seconds",
+            "From the write of a send to its whole answer; unknown: or until given up.",
+            labels=["outcome"],
+        )
+        counters = dict(self._ledger.pages_of(key("latency")))
+        for outcome, took in histograms(counters).items():
+            buckets = [(_bound(at), n) for at, n in took.counts.items()]
+            family.add_metric([outcome], buckets, sum_value=took.seconds)
+        return family
 
     def _limits(self) -> Iterator[Metric]:
         permitted = GaugeMetricFamily(
@@ -147,6 +172,11 @@ def _applied(counts: Mapping[str, int]) -> Metric:
     for kind, number in dict(counts).items():
         family.add_metric([kind.replace(" ", "_")], number)
     return family
+
+
+def _bound(seconds: float) -> str:
+    """As Prometheus writes the bound of a bucket."""
+    return "+Inf" if math.isinf(seconds) else str(seconds)
 
 
 def _by(name: str, text: str, values: Mapping[str, int]) -> Metric:

@@ -13,7 +13,9 @@ from starlette.applications import Starlette
 
 from dispatcher.doors import Pass
 from dispatcher.ledger import suppressions
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.keys import key
+from dispatcher.ledger.latency import Latencies
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.suppressions import Entry, Source
 from dispatcher.settings import Settings
@@ -98,6 +100,35 @@ def test_what_holds_everything_up(bench: Bench) -> None:
     assert shown["unreachable_children", ""] == 1
     assert shown["callbacks_waiting", ""] == 2
     assert shown["suppressed_numbers", ""] == 1
+
+
+def report(bench: Bench, *seen: tuple[str, float]) -> None:
+    """What a worker child does every few seconds."""
+    latencies = Latencies()
+    for outcome, seconds in seen:
+        latencies.observe(outcome, seconds)
+
+    async def add_up() -> None:
+        ledger = AsyncLedger(bench.url)
+        await ledger.add_up(key("latency"), latencies.take())
+        await ledger.aclose()
+
+    asyncio.run(add_up())
+
+
+def test_how_long_answers_take(bench: Bench) -> None:
+    """All children's answers in one histogram for each outcome."""
+    assert "provider_answer_seconds_count" not in Scraped(bench).text()
+    report(bench, ("accepted", 0.08), ("accepted", 0.3), ("throttled", 0.002))
+    report(bench, ("accepted", 0.08))
+    report(bench)
+    shown = Scraped(bench).shown()
+    assert shown["provider_answer_seconds_bucket", "accepted0.05"] == 0
+    assert shown["provider_answer_seconds_bucket", "accepted0.1"] == 2
+    assert shown["provider_answer_seconds_bucket", "accepted+Inf"] == 3
+    assert shown["provider_answer_seconds_count", "accepted"] == 3
+    assert shown["provider_answer_seconds_sum", "accepted"] == pytest.approx(0.46)
+    assert shown["provider_answer_seconds_count", "throttled"] == 1
 
 
 def test_callbacks_of_this_process(bench: Bench) -> None:
