@@ -60,7 +60,7 @@ class Scraped:
         return {
             (
                 sample.name.removeprefix("dispatcher_"),
-                "".join(sample.labels.values()),
+                "".join(v for _, v in sorted(sample.labels.items())),
             ): (sample.value)
             for family in text_string_to_metric_families(self.text())
             for sample in family.samples
@@ -123,9 +123,9 @@ def test_how_long_answers_take(bench: Bench) -> None:
     report(bench, ("accepted", 0.08))
     report(bench)
     shown = Scraped(bench).shown()
-    assert shown["provider_answer_seconds_bucket", "accepted0.05"] == 0
-    assert shown["provider_answer_seconds_bucket", "accepted0.1"] == 2
-    assert shown["provider_answer_seconds_bucket", "accepted+Inf"] == 3
+    assert shown["provider_answer_seconds_bucket", "0.05accepted"] == 0
+    assert shown["provider_answer_seconds_bucket", "0.1accepted"] == 2
+    assert shown["provider_answer_seconds_bucket", "+Infaccepted"] == 3
     assert shown["provider_answer_seconds_count", "accepted"] == 3
     assert shown["provider_answer_seconds_sum", "accepted"] == pytest.approx(0.46)
     assert shown["provider_answer_seconds_count", "throttled"] == 1
