@@ -31,8 +31,9 @@ class Reason:
 
     Attributes:
         code: A word for programs: done, cancelled, held, paused, scheduled, no-worker,
-            ledger-restarted, unreachable, unreachable-child, throttled, hours, locked,
-            retry, last, unknown, turn, rate-account, rate-sender or rate-campaign.
+            ledger-restarted, unreachable, unreachable-child, throttled, day, hours,
+            locked, retry, last, unknown, turn, rate-account, rate-sender or
+            rate-campaign.
         kind: `stops` it until somebody does something, lets it `wait` for a while,
             or `limits` its speed.
         text: What it is, in words.
@@ -144,6 +145,18 @@ def _throttled(facts: Circumstances) -> Iterator[Reason]:
         )
 
 
+def _day_is_full(facts: Circumstances) -> Iterator[Reason]:
+    if facts.day_wait and facts.count(*_TO_SEND, GroupState.CLAIMED):
+        yield Reason(
+            "day",
+            "waits",
+            f"the account's units of this day are used up ({facts.day_units:,}, "
+            "DISPATCHER_DAILY_UNITS): it goes on at midnight UTC",
+            "if more may be sent today, raise it and start the workers again",
+            facts.day_wait / 1000,
+        )
+
+
 def _unreachable(facts: Circumstances) -> Iterator[Reason]:
     if not facts.down:
         return
@@ -237,7 +250,7 @@ _OVER: Final[tuple[_Check, ...]] = (_ended, _held, _unknown)
 #: In the order of their weight.
 _CHECKS: Final[tuple[_Check, ...]] = (
     *(_paused, _begins_later),
-    *(_no_worker, _unsure, _unreachable, _throttled),
+    *(_no_worker, _unsure, _unreachable, _throttled, _day_is_full),
     *(_out_of_hours, _locked, _tried_later, _on_their_way, _unknown),
     *(_line, _rate, _held),
 )

@@ -157,6 +157,7 @@ class Progress:
         actions: What was done because of codes.
         slow_pace: Units a second that it is held to for a while; None if it is not.
         slow_until: How long.
+        capped_until: When it goes on, if the account's units of this day are used up.
         rate: Units a second since the first send; None before.
         eta: Seconds to the end at that rate; None when nothing is known.
     """
@@ -181,6 +182,7 @@ class Progress:
     actions: tuple[CodeAction, ...] = ()
     slow_pace: float | None = None
     slow_until: datetime | None = None
+    capped_until: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -210,6 +212,7 @@ class Progress:
             "actions": [action.as_row() for action in self.actions],
             "slow_pace": self.slow_pace,
             "slow_until": _iso(self.slow_until),
+            "capped_until": _iso(self.capped_until),
             "rate": self.rate,
             "eta_seconds": self.eta,
             "created_at": _iso(self.created_at),
@@ -218,8 +221,8 @@ class Progress:
         }
 
 
-def progress(row: CampaignRow, now_ms: float) -> Progress:
-    """The progress of a stored campaign."""
+def progress(row: CampaignRow, now_ms: float, capped_until: float = 0) -> Progress:
+    """The progress of a stored campaign; times in ms since the epoch, 0 for none."""
     rate = _rate(row, now_ms)
     slow = row.slow_until > now_ms and not row.finished
     return Progress(
@@ -238,6 +241,7 @@ def progress(row: CampaignRow, now_ms: float) -> Progress:
         actions=tuple(CodeAction(a.value, c, n) for (a, c), n in row.actions.items()),
         slow_pace=row.slow_pace if slow else None,
         slow_until=_moment(row.slow_until) if slow else None,
+        capped_until=_moment(capped_until),
         rate=rate,
         eta=_eta(row, rate),
         created_at=_moment(row.created_at),

@@ -12,6 +12,7 @@ from dispatcher.errors import InvalidInput, Refused
 from dispatcher.explain import Explanation, explain
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
+from dispatcher.ledger.day import used_up_until
 from dispatcher.ledger.identity import SET_BACK, VERIFIED
 from dispatcher.ledger.rows import CampaignRow, GroupRow
 from dispatcher.ledger.states import CampaignState, GroupState
@@ -57,7 +58,10 @@ class Run:
 
     def progress(self) -> Progress:
         """Counts by state, rate and time left, as of now."""
-        return results.progress(self._row(), self._ledger.now_ms())
+        row, now = self._row(), self._ledger.now_ms()
+        waits = row.state == CampaignState.RUNNING
+        capped_until = used_up_until(self._ledger, now) if waits else 0
+        return results.progress(row, now, capped_until)
 
     def wait(self, timeout: float | None = None) -> Progress:
         """Wait until nothing more happens by itself: done, cancelled or paused.
@@ -115,8 +119,7 @@ class Run:
 
         Rates are settings of the workers: this takes them to have the same as here.
         """
-        settings = self._dispatcher.settings
-        rates = calls.Rates(settings.account_rate, settings.sender_rate)
+        rates = self._dispatcher.settings.rates
         return explain(self.id, self._ledger.circumstances(self._row(), rates))
 
     def verify(self) -> books.Verification:

@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from dispatcher.codes import TAKEN, Action
 from dispatcher.errors import ConfigError
+from dispatcher.ledger.calls import Rates
 
 #: Where container engines put secrets, each in a file.
 SECRETS: Final = Path("/run/secrets")
@@ -34,6 +35,10 @@ def _rate(value: object) -> object:
 
 
 Rate = Annotated[float | None, Field(gt=0), BeforeValidator(_rate)]
+
+#: A cap below what one group can cost would stop that group for ever: the longest text
+#: to one person is 62 SMS.
+Daily = Annotated[int | None, Field(ge=100), BeforeValidator(_rate)]
 
 
 def _actions(value: object) -> object:
@@ -109,6 +114,8 @@ class Settings(BaseSettings):
     #: The provider's default for a new account is one message a second.
     account_rate: Rate = Field(default=1.0, alias="DISPATCHER_ACCOUNT_RATE")
     sender_rate: Rate = Field(default=None, alias="DISPATCHER_SENDER_RATE")
+    #: Units that the account sends from one midnight UTC to the next, at most.
+    daily_units: Daily = Field(default=None, alias="DISPATCHER_DAILY_UNITS")
     #: HTTP requests in flight at once in one worker child.
     slots: int = Field(default=64, alias="DISPATCHER_SLOTS", ge=1, le=1000)
     #: Seconds one HTTP exchange may take in all. More would not end within a stop.
@@ -162,6 +169,11 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """The data directory with `~` expanded."""
         return self.data_dir.expanduser()
+
+    @property
+    def rates(self) -> Rates:
+        """What may be sent, as the ledger's scripts are told."""
+        return Rates(self.account_rate, self.sender_rate, self.daily_units)
 
     @classmethod
     def load(cls, **overrides: object) -> Settings:

@@ -17,7 +17,7 @@ from celery import Celery
 
 from dispatcher.errors import DispatchError, LedgerUnreachable
 from dispatcher.ledger import calls
-from dispatcher.ledger.calls import Rates, Settlement, Verdict
+from dispatcher.ledger.calls import Settlement, Verdict
 from dispatcher.ledger.deliveries import sweep
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger
@@ -58,7 +58,7 @@ class Clock(threading.Thread):
         self._child = child
         self._ledger = ledger
         self._settings = settings
-        self._rates = Rates(settings.account_rate, settings.sender_rate)
+        self._rates = settings.rates
         self._app = app
         self._ended = threading.Event()
         self._failures = 0

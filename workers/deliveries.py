@@ -20,7 +20,7 @@ from dispatcher.codes import Action, code_of
 from dispatcher.errors import DispatchError, LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls, suppressions
 from dispatcher.ledger.async_ledger import AsyncLedger
-from dispatcher.ledger.calls import Rates, Settlement
+from dispatcher.ledger.calls import Settlement
 from dispatcher.ledger.deliveries import Answer, Rule, Taken, deliver, take_bodies
 from dispatcher.ledger.states import DeliveryState
 from dispatcher.ledger.suppressions import Entry, Source
@@ -58,7 +58,7 @@ class Deliveries:
     def __init__(self, ledger: AsyncLedger, settings: Settings) -> None:
         self.counts: Counter[str] = Counter()
         self._ledger = ledger
-        self._rates = Rates(settings.account_rate, settings.sender_rate)
+        self._rates = settings.rates
         self._actions = settings.code_actions
         self._name = secrets.token_hex(6)
         self._sorter = Sorter(ledger)

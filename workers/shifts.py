@@ -20,7 +20,7 @@ from dispatcher.campaign import MAX_RECIPIENTS
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
 from dispatcher.ledger.async_ledger import AsyncLedger
-from dispatcher.ledger.calls import Claimed, Rates, Settlement, Verdict
+from dispatcher.ledger.calls import Claimed, Settlement, Verdict
 from dispatcher.settings import Settings
 from workers.bandwidth import Bandwidth
 from workers.breaker import Breaker
@@ -89,7 +89,7 @@ class Crew:
         self._child = child
         self._ledger = ledger
         self._slots = settings.slots
-        self._rates = Rates(settings.account_rate, settings.sender_rate)
+        self._rates = settings.rates
         self._stop_asked = stop_asked
         self._clock = clock
         self._shelf = Shelf(ledger)

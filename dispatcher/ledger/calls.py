@@ -26,14 +26,25 @@ LAPSE_LIMIT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Permitted units per second; None means no limit."""
+    """Permitted units; None means no limit.
+
+    Attributes:
+        account: A second, for the account.
+        sender: A second, for each sender.
+        daily: From one midnight UTC to the next, for the account.
+    """
 
     account: float | None = None
     sender: float | None = None
+    daily: int | None = None
 
     def arguments(self) -> list[Argument]:
-        """As the scripts take them."""
+        """Those of a second, as the scripts take them."""
         return [_number(self.account), _number(self.sender)]
+
+    def all_arguments(self) -> list[Argument]:
+        """With that of a day."""
+        return [*self.arguments(), _number(self.daily)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,8 @@ def claim(
         idle: The child holds nothing.
         at_gate: How many groups of a campaign the child has that wait at the gate.
     """
-    arguments: list[Argument] = [token, want, LEASE_MS, *rates.arguments(), int(idle)]
+    limits = rates.all_arguments()
+    arguments: list[Argument] = [token, want, LEASE_MS, *limits, int(idle)]
     arguments += chain.from_iterable((at_gate or {}).items())
     return Call("claim", arguments, _read_claim)
 
@@ -206,7 +218,7 @@ def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[GateReply]
     Each is answered with 0: go; n: wait n ms; a `Refusal`; or members to leave out
     first (`left_out`).
     """
-    arguments: list[Argument] = [token, *rates.arguments()]
+    arguments: list[Argument] = [token, *rates.all_arguments()]
     for item in items:
         arguments += (
             *(item.id, item.group, item.serial),
@@ -259,7 +271,8 @@ def leave(child: str) -> Call[int]:
 
 def wake(rates: Rates) -> Call[tuple[int, int | None]]:
     """Wake-ups to publish now; ms until something is due (None: nothing known)."""
-    return Call("wake", [_number(rates.account), HEARTBEAT_MS], _read_wake)
+    limits = (_number(rates.account), _number(rates.daily))
+    return Call("wake", [*limits, HEARTBEAT_MS], _read_wake)
 
 
 def _read_wake(reply: list[int]) -> tuple[int, int | None]:

@@ -44,6 +44,8 @@ class Circumstances:
         ahead: Campaigns that are served before it; -1: it is not in the line.
         throttled: For so long the account pauses because of a 429.
         unsure: For so long nothing is sent, because Redis restarted.
+        day_wait: For so long nothing is sent: the day's units are used up.
+        day_units: Units sent since midnight UTC; counted only where they are capped.
         children: Living worker children.
         at_work: Those in a shift.
         down: Those that cannot reach the provider.
@@ -63,6 +65,8 @@ class Circumstances:
     ahead: int = -1
     throttled: int = 0
     unsure: int = 0
+    day_wait: int = 0
+    day_units: int = 0
     children: int = 0
     at_work: int = 0
     down: int = 0
@@ -77,7 +81,7 @@ class Circumstances:
 
 def look(id: str, rates: Rates) -> Call[Circumstances | None]:  # noqa: A002 - the public word for it
     """Look at a campaign under these rates; None for an unknown id."""
-    arguments = [id, *rates.arguments(), HEARTBEAT_MS, SAMPLE]
+    arguments = [id, *rates.all_arguments(), HEARTBEAT_MS, SAMPLE]
     return Call("explain", arguments, _read)
 
 

@@ -35,6 +35,7 @@ that died are never seen again.
     opted_in:{scope}        hash    number -> when its person wrote START (ms)
     scopes                  set     scopes with opted-out numbers: all, senders
     buckets                 hash    bucket name -> level and time
+    day                     hash    units sent on which day (UTC), where they are capped
     throttle                hash    the pause that 429 answers asked for
     latency                 hash    outcome|bucket -> sends answered so fast
     down                    zset    children that cannot reach the provider
@@ -87,6 +88,7 @@ PATTERNS: Final = MappingProxyType(
         "opted_in": PREFIX + "opted_in:%s",
         "scopes": PREFIX + "scopes",
         "buckets": PREFIX + "buckets",
+        "day": PREFIX + "day",
         "throttle": PREFIX + "throttle",
         "latency": PREFIX + "latency",
         "down": PREFIX + "down",

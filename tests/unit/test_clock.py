@@ -149,7 +149,7 @@ def test_a_tick() -> None:
         ("lapse", 500, ""),
         ("unknown", (GRACE_S + HOLD_MARGIN_S) * 1000, GRACE_LIMIT),
         ("sweep", 10_800_000, 4),
-        ("wake", 5.0, 10_000),
+        ("wake", 5.0, "", 10_000),
     ]
 
 

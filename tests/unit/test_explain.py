@@ -54,6 +54,11 @@ CASES = {
     "no worker": (replace(WELL, children=0, at_work=0), ["no-worker"]),
     "restarted": (replace(WELL, unsure=900), ["ledger-restarted"]),
     "throttled": (replace(WELL, throttled=400), ["throttled"]),
+    "the day is full": (replace(WELL, day_wait=60_000, day_units=500), ["day"]),
+    "the day is full, and nothing to send": (
+        replace(WELL, day_wait=60_000, fresh=0, counts={GroupState.SENDING: 1}),
+        ["last"],
+    ),
     "one child down": (replace(WELL, children=4, down=1), ["unreachable-child"]),
     "the only one down": (replace(WELL, children=1, down=1), ["unreachable"]),
     "two down": (replace(WELL, children=4, down=2), ["unreachable"]),

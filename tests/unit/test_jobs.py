@@ -136,7 +136,7 @@ def test_gate_questions_go_together() -> None:
         passed = await asyncio.gather(*(lease.gate(item(group)) for group in range(3)))
         assert len({one.asked_at for one in passed}) == 1
         (_, arguments) = ledger.asked[0]
-        assert arguments[:3] == [lease.token, 100.0, ""]
+        assert arguments[:4] == [lease.token, 100.0, "", ""]
         return [one.answer for one in passed]
 
     assert run(go()) == [0, -3, 70]
@@ -222,7 +222,7 @@ def test_a_claim() -> None:
         assert reply is not None
         assert reply.groups == [claimed(3, serial=2, attempts=1)]
         assert ledger.asked[0][1] == [
-            *(lease.token, 7, 30_000, 5.0, 2.0, 1),
+            *(lease.token, 7, 30_000, 5.0, 2.0, "", 1),
             *("c1", 2),
         ]
 

@@ -242,7 +242,7 @@ def test_progress() -> None:
         actions={(Action.SLOW, 4781): 1}, slow_pace=0.5, slow_until=GATED_AT,
         created_at=GATED_AT - 21_000, started_at=GATED_AT - 20_000,
     )  # fmt: skip
-    shown = progress(stored, GATED_AT - 1).as_row()
+    shown = progress(stored, GATED_AT - 1, GATED_AT).as_row()
     assert shown == {
         "id": "c", "state": "running", "reason": None,
         "recipients": 105, "groups": 10, "units": 100,
@@ -254,7 +254,7 @@ def test_progress() -> None:
         "codes": {"4781": 1},
         "actions": [{"action": "slow", "code": 4781, "times": 1,
                      "reason": "faster than AT&T lets this campaign send"}],
-        "slow_pace": 0.5, "slow_until": SENT_AT,
+        "slow_pace": 0.5, "slow_until": SENT_AT, "capped_until": SENT_AT,
         "rate": pytest.approx(2.0, 1e-3), "eta_seconds": pytest.approx(30.0, 1e-3),
         "created_at": "2027-01-15T07:59:39.250000+00:00",
         "started_at": "2027-01-15T07:59:40.250000+00:00", "ended_at": None,

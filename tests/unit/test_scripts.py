@@ -38,11 +38,11 @@ NAMES = sorted(
     for path in FOLDER.iterdir()
     if path.name.endswith(".lua") and path.name != "common.lua"
 )
-RATES = Rates(account=0.5)
+RATES = Rates(account=0.5, daily=900)
 EIGHT = bytes(7) + b"\x08"
 
 CALLS: list[tuple[Call[Any], list[object]]] = [
-    (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 1]),
+    (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 900, 1]),
     (
         calls.gate(
             *("T", RATES),
@@ -52,7 +52,7 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
             ],
         ),
         [
-            *("T", 0.5, "", "c", 7, 2, 10, b"L", -1, EIGHT + EIGHT, 0),
+            *("T", 0.5, "", 900, "c", 7, 2, 10, b"L", -1, EIGHT + EIGHT, 0),
             *("d", 0, 1, 1, b"M", 1, EIGHT, 1),
         ],
     ),
@@ -68,7 +68,7 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.enter("child"), ["child"]),
     (calls.leave("child"), ["child"]),
     (identity.compare("child", Identity("n", 7)), ["child", "n", 7]),
-    (calls.wake(RATES), [0.5, 10_000]),
+    (calls.wake(RATES), [0.5, 900, 10_000]),
     (calls.throttle(None), [""]),
     (calls.throttle(1.25), [1250]),
     (calls.unthrottle(), []),
@@ -94,7 +94,7 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (suppressions.remove([8], "+1"), ["+1", EIGHT]),
     (suppressions.opt_in([8]), ["", "", EIGHT]),
     (suppressions.opt_in([8], sender="+1", at=5.0), [5, "+1", EIGHT]),
-    (circumstances.look("c", RATES), ["c", 0.5, "", 10_000, 16]),
+    (circumstances.look("c", RATES), ["c", 0.5, "", 900, 10_000, 16]),
     (
         calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
         ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],
@@ -157,7 +157,7 @@ def test_what_may_run_without_memory() -> None:
 
 def test_strides() -> None:
     """Gate and settle step through their arguments in groups of the right size."""
-    for name, call, first in (("gate", CALLS[1][0], 5), ("settle", CALLS[2][0], 3)):
+    for name, call, first in (("gate", CALLS[1][0], 6), ("settle", CALLS[2][0], 3)):
         match = re.search(r"FIRST, STRIDE = (\d+), (\d+)", text(name))
         assert match
         assert int(match[1]) == first

@@ -49,6 +49,7 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
         "https://api.bandwidth.com/api/v1/oauth2/token",
     ),
     ("account_rate", "DISPATCHER_ACCOUNT_RATE", "2.5", 2.5, 1.0),
+    ("daily_units", "DISPATCHER_DAILY_UNITS", "5000", 5000, None),
     ("sender_rate", "DISPATCHER_SENDER_RATE", "0.25", 0.25, None),
     ("slots", "DISPATCHER_SLOTS", "8", 8, 64),
     ("http_deadline", "DISPATCHER_HTTP_DEADLINE", "3", 3.0, 15.0),

@@ -62,7 +62,7 @@ class Due(FakeLedger):
         self.wants: list[tuple[float, str, int, bool]] = []
 
     async def _claim(self, arguments: Sequence[Any]) -> list[Any]:
-        token, want, idle = arguments[0], arguments[1], bool(arguments[5])
+        token, want, idle = arguments[0], arguments[1], bool(arguments[6])
         self.wants.append((now(), token, want, idle))
         taken, self.due = self.due[:want], self.due[want:]
         return claim_reply(*taken)
@@ -230,7 +230,7 @@ def test_the_ledger_knows_what_waits_at_the_gate() -> None:
         shift.cancel()
 
     run(go())
-    told = [arguments[6:] for script, arguments in ledger.asked if script == "claim"]
+    told = [arguments[7:] for script, arguments in ledger.asked if script == "claim"]
     assert told[:2] == [[], ["c1", 2]]
 
 
@@ -645,7 +645,7 @@ def test_a_suspect_that_waits_is_made_room_for() -> None:
     )
     made = stage(ledger, after(2.0))
     shift(made)
-    idle = [bool(args[5]) for script, args in ledger.asked if script == "claim"]
+    idle = [bool(args[6]) for script, args in ledger.asked if script == "claim"]
     assert idle == [True, False, True, True]
     assert made.provider.most == 2
 

@@ -108,7 +108,7 @@ _DEFAULTS: Final[dict[str, Reply]] = {
 
 def gate_items(arguments: Sequence[Any]) -> list[GateItem]:
     """What a gate call asked."""
-    parts = arguments[3:]
+    parts = arguments[4:]
     return [_gate_item(*parts[at : at + 8]) for at in range(0, len(parts), 8)]
 
 

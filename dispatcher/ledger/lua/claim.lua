@@ -1,6 +1,6 @@
 -- claim.lua: reserves groups for one worker child under its fencing token.
--- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate ("" = none),
---       idle ("1" when the child holds nothing), then for each campaign of which it
+-- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate, daily (units
+--       a day; each "" = none), idle ("1" when the child holds nothing), then for each campaign of which it
 --       has groups that wait at the gate: id, how many
 -- returns: wait_ms (-1: nothing will be due by itself), alone (1: a suspect waits
 --          for an idle child), then id, load, group, serial, attempts, crashes,
@@ -8,7 +8,8 @@
 -- It only reserves: nothing is charged and nothing may be sent yet.
 local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
-local idle = ARGV[7] == '1'
+local daily = tonumber(ARGV[7])
+local idle = ARGV[8] == '1'
 local passed_over = false
 local LOOK = 50 -- campaigns looked at in one call, so that a call stays short
 
@@ -20,7 +21,7 @@ local function reply(wait)
   return out
 end
 
-local paused = closed_ms()
+local paused = math.max(closed_ms(), day_ms(daily, 1))
 if account_rate then paused = math.max(paused, wait_ms(bucket('account', account_rate))) end
 if paused > 0 then return reply(paused) end
 
@@ -43,7 +44,7 @@ end
 
 -- What the child has at the gate already takes up room. Not the account's: the child
 -- asks for no more than that has room for.
-for at = 8, #ARGV, 2 do
+for at = 9, #ARGV, 2 do
   local campaign = open(ARGV[at])
   for _, b in ipairs(campaign and buckets_of(campaign, nil, sender_rate) or {}) do
     b.claimed = (b.claimed or 0) + tonumber(ARGV[at + 1]) * campaign.group_size

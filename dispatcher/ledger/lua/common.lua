@@ -492,6 +492,43 @@ local function longest_wait(list)
   return longest
 end
 
+-- ---- The day: units that passed the gate since midnight UTC, where they are capped. ----
+
+local a_day
+
+local function this_day()
+  if not a_day then
+    local stored = redis.call('HMGET', KEY.day, 'day', 'units', 'full')
+    a_day = { day = math.floor(NOW / DAY_MS), units = tonumber(stored[2]) or 0,
+              full = tonumber(stored[3]) or 0 }
+    -- A clock that went backwards gives no second allowance: what was spent stays.
+    if a_day.day > (tonumber(stored[1]) or 0) then a_day.units, a_day.full = 0, 0 end
+  end
+  return a_day
+end
+
+-- Milliseconds until so many units may pass: 0, or the rest of the day. Whom it stops
+-- first ends the day for all (`full` is the cap then), until somebody raises the cap.
+local function day_ms(daily, cost)
+  if not daily then return 0 end
+  local day = this_day()
+  if day.full ~= daily and day.units + cost <= daily then return 0 end
+  day.full, day.changed = daily, true
+  return DAY_MS - NOW % DAY_MS
+end
+
+local function spend(daily, cost)
+  local day = this_day()
+  day.units, day.changed = day.units + cost, true
+  day.full = day.units >= daily and daily or 0
+end
+
+local function store_day()
+  if not a_day or not a_day.changed then return end
+  redis.call('HSET', KEY.day, 'day', whole(a_day.day), 'units', whole(a_day.units),
+             'full', whole(a_day.full))
+end
+
 -- Milliseconds the account still pauses because of a 429.
 local function throttled_ms()
   local till = tonumber(redis.call('HGET', KEY.throttle, 'until') or 0)

@@ -1,12 +1,13 @@
 -- explain.lua: all that decides whether a campaign sends now, as of one moment.
--- ARGV: now, id, account_rate, sender_rate ("" = none), heartbeat_ms (a child silent
---       for longer is dead), sample (waiting groups to name)
+-- ARGV: now, id, account_rate, sender_rate, daily (units a day; each "" = none),
+--       heartbeat_ms (a child silent for longer is dead), sample (waiting groups to name)
 -- returns: {} for an unknown id, else its state, reason, number of facts, the facts
 --          (name, number ...), number of buckets, the buckets (name, rate, level in
 --          units, ms until it is out of debt ...), then groups that are due now
 local id = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
-local heartbeat_ms, sample = tonumber(ARGV[5]), tonumber(ARGV[6])
+local daily = tonumber(ARGV[5])
+local heartbeat_ms, sample = tonumber(ARGV[6]), tonumber(ARGV[7])
 local campaign = open(id)
 if not campaign then return {} end
 
@@ -23,7 +24,10 @@ local function ahead()
 end
 
 local wait = fresh_wait(campaign)
+local day = this_day()
+if not daily and day.full > 0 then daily = day.full end
 local facts = {
+  day_wait = day_ms(daily, 1), day_units = day.units,
   now = NOW, starts_at = campaign.starts_at, fresh = campaign.groups - campaign.cursor,
   fresh_wait = wait < math.huge and wait or 0, next_due = next_due(), ahead = ahead(),
   throttled = throttled_ms(), unsure = unsure_ms(),

@@ -1,7 +1,8 @@
 -- gate.lua: the last question before a write. Passing it marks the group
 -- `sending` under a new serial and charges every bucket; both are durable when
 -- this returns (appendfsync always).
--- ARGV: now, token, account_rate, sender_rate ("" = none), then for each group:
+-- ARGV: now, token, account_rate, sender_rate, daily (units a day; each "" = none),
+--       then for each group:
 --       id, group, serial (the new one), cost (units), lock, spent (attempts that
 --       the proven-unsent serial before it cost; only for a quick second try),
 --       members (8 bytes each), dropped (mask of those left out of this send)
@@ -12,10 +13,13 @@
 -- A repeated call with the same serial answers -1: it never lets through twice.
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 8
+local daily = tonumber(ARGV[5])
+local FIRST, STRIDE = 6, 8
 local LOST, STOPPED, LOCKED, CANARY = -1, -2, -3, -4
 local LEAVE_OUT = -1024
 local NUMBER = 8 -- bytes
+-- Whom the day's cap stops goes back for so long; then claim keeps it until the day ends.
+local DAY_BACK_MS = 5000
 
 local items, locks = {}, {}
 for at = FIRST, #ARGV, STRIDE do
@@ -114,6 +118,7 @@ local function pass(item, r)
   if r.gated_at == 0 then campaign.gated = campaign.gated + 1 end
   if campaign.started_at == 0 then campaign.started_at = NOW end
   campaign.gated_units = campaign.gated_units + item.cost
+  if daily then spend(daily, item.cost) end
   move(campaign, item.group, r, 'gate')
   r.attempts = math.min(255, r.attempts + math.max(0, item.spent))
   r.serial, r.gated_at, r.dropped = item.serial, NOW, item.dropped
@@ -135,6 +140,7 @@ local function judge(i, item)
   if mask ~= item.dropped then return LEAVE_OUT - mask end
   if is_locked(i, item, r) then return LOCKED end
   local wait_for = math.max(paused, out_of_hours_ms(campaign, item.group))
+  if day_ms(daily, item.cost) > 0 then wait_for = math.max(wait_for, DAY_BACK_MS) end
   if wait_for > 0 then return wait_for end
   local wait = charge(item)
   if wait == 0 then pass(item, r) end
@@ -146,6 +152,7 @@ for i, item in ipairs(items) do answers[i] = judge(i, item) end
 
 for _, item in ipairs(items) do uncharge(item) end
 store_buckets()
+store_day()
 
 local row = {}
 for lock in pairs(taken) do

@@ -1,9 +1,11 @@
 -- wake.lua: how many wake-ups to publish now, and when to look again.
--- ARGV: now, account_rate ("" = none), heartbeat_ms (a child silent for longer is dead)
+-- ARGV: now, account_rate, daily (units a day; each "" = none), heartbeat_ms (a child
+--       silent for longer is dead)
 -- returns: wake-ups to publish, ms until something is due (-1: nothing known)
 -- At most as many wake-ups wait as there are idle children. One that got lost is
 -- forgotten after WAKE_MS; one too many finds nothing to claim and ends at once.
-local account_rate, heartbeat_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+local account_rate, daily = tonumber(ARGV[2]), tonumber(ARGV[3])
+local heartbeat_ms = tonumber(ARGV[4])
 local WAKE_MS = 3000
 
 -- Who was there before a restart is asked before anybody counts as dead.
@@ -12,7 +14,7 @@ redis.call('ZREMRANGEBYSCORE', KEY.children, '-inf', NOW - heartbeat_ms)
 redis.call('ZREMRANGEBYSCORE', KEY.shifts, '-inf', NOW - heartbeat_ms)
 redis.call('ZREMRANGEBYSCORE', KEY.locks, '-inf', NOW)
 
-local wait = throttled_ms()
+local wait = math.max(throttled_ms(), day_ms(daily, 1))
 if account_rate then wait = math.max(wait, wait_ms(bucket('account', account_rate))) end
 
 local has_ready = redis.call('EXISTS', KEY.ready) == 1
