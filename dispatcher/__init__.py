@@ -27,6 +27,7 @@ from dispatcher.errors import (
     MediaError,
     MediaExpire,
     Refused,
+    UnitsExceeded,
     UnknownCampaign,
 )
 from dispatcher.explain import Explanation, Reason
@@ -76,6 +77,7 @@ __all__ = [
     "Settings",
     "Submission",
     "Suppression",
+    "UnitsExceeded",
     "UnknownCampaign",
     "Verification",
     "read_recipients",

@@ -98,6 +98,7 @@ class AsyncDispatcher:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
+            UnitsExceeded: The list costs more than the campaign's `max_units`.
             MediaExpire: The provider would delete uploaded media before the end.
             MediaError: The provider did not take a local file of `media`.
             InvalidInput: The list or a file of `media` cannot be read, or an argument

@@ -64,6 +64,7 @@ _RULES: Final = {
     "max_attempts": "max_attempts: pass a whole number from 1 to 20",
     "error_threshold": "error_threshold: pass a share greater than 0 and at most 1, "
     "or leave it out",
+    "max_units": "max_units: pass a whole number of units, 1 or more, or leave it out",
 }
 _NO_CONTENT: Final = "text or media: write at least one of them"
 _ORDER: Final = "expires_at: choose a time after starts_at"
@@ -132,6 +133,8 @@ class Campaign(BaseModel):
         max_attempts: Times one group may be tried, 1 to 20.
         error_threshold: Share of failed groups (0 to 1] that pauses the campaign;
             `None` means that no share does.
+        max_units: Units that the list may cost, each group sent once; `submit` refuses
+            one that costs more. `None` means any number.
 
     Raises:
         CampaignError: One or more fields break a rule; all faults are told.
@@ -164,6 +167,7 @@ class Campaign(BaseModel):
     quiet_hours: Annotated[str | None, _BLANK_IS_NONE, AfterValidator(_hours)] = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     error_threshold: Annotated[float | None, Field(gt=0, le=1)] = None
+    max_units: Annotated[int | None, Field(ge=1)] = None
 
     def __setattr__(self, name: str, value: object) -> None:
         # What pydantic says about a frozen field shows the value it was to get.

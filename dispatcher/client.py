@@ -14,6 +14,8 @@ import structlog
 from dispatcher.campaign import Campaign
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import InvalidInput, LedgerError
+from dispatcher.forecast import Day
+from dispatcher.ledger.day import used_units
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.order import Order, check_id, new_id
 from dispatcher.producer import Producer
@@ -84,6 +86,7 @@ class Dispatcher(Suppressor):
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
+            UnitsExceeded: The list costs more than the campaign's `max_units`.
             MediaExpire: The provider would delete uploaded media before the end.
             MediaError: The provider did not take a local file of `media`.
             InvalidInput: The list or a file of `media` cannot be read, or an argument
@@ -127,8 +130,15 @@ class Dispatcher(Suppressor):
             dry_run=dry_run,
             hours_margin=self.settings.hours_margin,
             rates=(self.settings.account_rate, self.settings.sender_rate),
+            day=self._day(),
             media_until=kept_until(campaign, self.settings, datetime.now(UTC)),
         )
+
+    def _day(self) -> Day | None:
+        cap = self.settings.daily_units
+        if cap is None:
+            return None
+        return Day(cap, used_units(self.ledger, self.ledger.now_ms()))
 
     def place(self, order: Order) -> Run:
         """Submit an order; raises as `submit` does."""

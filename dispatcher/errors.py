@@ -15,6 +15,7 @@ DispatchError
    + UnknownCampaign   no campaign has that id
    + ContentConflict   the id is taken by a campaign with other content
    + ListRejected      no recipient is left, or one is bad under `strict`
+   + UnitsExceeded     the list costs more units than the campaign may
    + MediaExpire       the provider would delete the media before the last group
 
 No message holds a phone number, message text or credential.
@@ -89,6 +90,10 @@ class ContentConflict(Refused):
 
 class ListRejected(Refused):
     """Nothing was submitted: no usable recipient, or a bad one under `strict`."""
+
+
+class UnitsExceeded(Refused):
+    """Nothing was submitted: the list costs more than the campaign's `max_units`."""
 
 
 class MediaExpire(Refused):

@@ -16,7 +16,7 @@ from pathlib import Path
 from pyroaring import BitMap64
 
 from dispatcher import grouping
-from dispatcher.errors import ListRejected, MediaExpire
+from dispatcher.errors import ListRejected, MediaExpire, UnitsExceeded
 from dispatcher.forecast import Forecast, by_hours, forecast
 from dispatcher.hours import Hours
 from dispatcher.intake import Intake
@@ -122,6 +122,19 @@ class Load:
                 "and strict allows none"
             )
 
+    def check_units(self) -> None:
+        """Does it cost no more than it may?
+
+        Raises:
+            UnitsExceeded: It does.
+        """
+        most = self._order.campaign.max_units
+        if most is not None and self.units > most:
+            raise UnitsExceeded(
+                f"the list costs {self.units:,} units, more than the {most:,} that the "
+                "campaign may cost; shorten it, or allow more"
+            )
+
     def check_media(self) -> None:
         """Would its media last as long as it does?
 
@@ -138,6 +151,7 @@ class Load:
             now=datetime.now(UTC).astimezone(),
             starts_at=campaign.starts_at,
             hours=by_hours(self.lanes, self.units, self.groups),
+            day=self._order.day,
         )
         if outlook.ends_at > until:
             raise MediaExpire(_media_expire(outlook, until))

@@ -12,6 +12,7 @@ from typing import Final
 
 from dispatcher.campaign import Campaign
 from dispatcher.errors import InvalidInput
+from dispatcher.forecast import Day
 from dispatcher.lanes import Lane
 from dispatcher.recipients import Row
 
@@ -30,6 +31,7 @@ class Order:
         region: Country of numbers without a country code.
         hours_margin: Seconds before quiet hours from which on nothing is sent.
         rates: Units a second that are permitted, each None if not limited.
+        day: The account's cap on the units of a day; None is none.
         media_until: When the provider deletes the first of its media; None if never.
     """
 
@@ -42,6 +44,7 @@ class Order:
     dry_run: bool = False
     hours_margin: float = 0.0
     rates: Sequence[float | None] = ()
+    day: Day | None = None
     media_until: datetime | None = None
 
 

@@ -63,6 +63,7 @@ class Producer:
         Raises:
             ContentConflict: The id belongs to a campaign with other content.
             ListRejected: There is nobody to send to, or `strict` forbids it.
+            UnitsExceeded: The list costs more than the campaign's `max_units`.
             MediaExpire: It would still be sending when its media are deleted.
             ListError: The list cannot be read.
             LedgerError: Redis cannot take it; nothing was submitted.
@@ -125,6 +126,7 @@ class Producer:
         try:
             load.check()
             if not committed:
+                load.check_units()
                 load.check_media()
         except Refused:
             self._ledger.drop_chunks(load.nonce, load.chunks)

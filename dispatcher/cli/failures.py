@@ -52,6 +52,7 @@ _OPTIONS: Final = {
     "expires_at": "--expires-at",
     "max_attempts": "--max-attempts",
     "error_threshold": "--error-threshold",
+    "max_units": "--max-units",
 }
 _FIELD: Final = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
 #: Names that are no plain words, so that they can be replaced inside a sentence.

@@ -101,6 +101,10 @@ class Call:
         float | None,
         option("--error-threshold SHARE", "Pause when this share failed, 0 to 1."),
     ] = None
+    max_units: Annotated[
+        int | None,
+        option("--max-units N", "Refuse a list that costs more units."),
+    ] = None
     dry_run: Annotated[bool, option("--dry-run", "Only count and forecast.")] = False
     strict: Annotated[
         bool, option("--strict", "Submit nothing if any row is left out.")
@@ -160,6 +164,7 @@ def _campaign(call: Call, settings: Settings) -> Campaign:
         quiet_hours=_quiet(call.hours),
         max_attempts=call.max_attempts,
         error_threshold=call.error_threshold,
+        max_units=call.max_units,
     )
 
 
@@ -213,6 +218,7 @@ def _forecast(order: Order, submission: Submission, settings: Settings) -> Forec
         now=datetime.now(UTC).astimezone(),
         starts_at=campaign.starts_at,
         hours=by_hours(submission.lanes, submission.units, submission.groups),
+        day=order.day,
     )
 
 

@@ -20,6 +20,7 @@ from dispatcher.errors import (
     LedgerUnreachable,
     ListError,
     ListRejected,
+    UnitsExceeded,
     UnknownCampaign,
 )
 from dispatcher.ledger import suppressions
@@ -182,6 +183,7 @@ def test_the_same_again(submit: Submit) -> None:
 
 SAME_CONTENT = {
     "pace": changed(pace=3),
+    "max_units": changed(max_units=10_000),
     "priority": changed(priority=5),
     "starts_at": changed(starts_at=datetime.now(UTC) + timedelta(days=1)),
     "expires_at": changed(expires_at=datetime.now(UTC) + timedelta(days=1)),
@@ -423,6 +425,22 @@ def test_strict(submit: Submit) -> None:
     with pytest.raises(ListRejected, match=r"^2 of 5 rows would be left out"):
         submit(replace(order(), strict=True))
     assert submit(replace(order(numbers(3)), strict=True)).groups == 1
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_list_that_costs_too_much(submit: Submit, dry_run: bool) -> None:  # noqa: FBT001
+    """One line with both numbers; nothing is kept, and what costs just that may go."""
+    dear = replace(order(numbers(21), changed(max_units=20)), dry_run=dry_run)
+    with pytest.raises(UnitsExceeded, match=r"costs 21 units, more than the 20"):
+        submit(dear)
+    assert submit.bench.redis.keys() == []
+    assert submit(order(numbers(20), changed(max_units=20))).units == 20
+
+
+def test_a_cap_that_comes_late(submit: Submit) -> None:
+    """What was submitted is there, whatever a repetition may cost."""
+    submit(order())
+    assert submit(order(campaign=changed(max_units=1))).existing
 
 
 def test_dry_run(submit: Submit) -> None:

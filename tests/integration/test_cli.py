@@ -186,6 +186,7 @@ def test_a_dry_run_keeps_no_id(program: Program, families: str) -> None:
         ("\n\n", (), "is empty"),
         ("12\nabc\n", (), "none of 2 rows can get a message"),
         (LIST, ("--strict",), "2 of 12 rows would be left out"),
+        (LIST, ("--max-units", "9"), "costs 10 units, more than the 9"),
     ],
 )
 def test_a_list_that_gives_nothing_is_a_failed_job(

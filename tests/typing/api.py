@@ -74,6 +74,7 @@ def campaigns() -> None:
         expires_at=None,
         max_attempts=3,
         error_threshold=0.5,
+        max_units=10_000,
     )
     assert_type(campaign.text, str | None)
     assert_type(campaign.starts_at, datetime | None)

@@ -100,6 +100,8 @@ BAD = {
     "priority too high": ("priority", {"priority": 101}),
     "no attempts": ("max_attempts", {"max_attempts": 0}),
     "too many attempts": ("max_attempts", {"max_attempts": 21}),
+    "no units": ("max_units", {"max_units": 0}),
+    "half a unit": ("max_units", {"max_units": 1.5}),
     "no threshold": ("error_threshold", {"error_threshold": 0}),
     "threshold in per cent": ("error_threshold", {"error_threshold": 5}),
     "naive start": ("starts_at", {"starts_at": NOON.replace(tzinfo=None)}),
