@@ -1,7 +1,8 @@
 """A door between the workers and the simulated provider, which a test can shut.
 
 It forwards bytes and understands none. Unlike a simulator that is killed, what is
-behind it keeps its record and can still be asked what it took.
+behind it keeps its record and can still be asked what it took. What comes in vain
+while nobody gets through is the door's own record.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -22,23 +26,47 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 1 << 16
 
 
+class _Manner(Enum):
+    OPEN = auto()
+    RESETTING = auto()
+    DEAF = auto()
+
+
+@dataclass(frozen=True)
+class InVain:
+    """What came while nobody got through: a connection, or bytes on one.
+
+    Attributes:
+        at: Seconds since 1970.
+    """
+
+    at: float
+    content: bytes = b""
+
+
 class Door:
     """Forwards to a base URL; open until told otherwise. A context manager.
 
     Args:
         behind: The base URL of the provider.
         tls: What a server shows that speaks https; None for http.
+        delay: Seconds that what goes to the provider is on its way.
 
     Attributes:
         url: The base URL in front of it.
+        in_vain: What came while it reset connections or was deaf.
     """
 
-    def __init__(self, behind: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, behind: str, tls: ssl.SSLContext | None = None, *, delay: float = 0.0
+    ) -> None:
         target = urlsplit(behind)
         self._target = (target.hostname, target.port)
         self._path = target.path
         self._tls = tls
-        self._resets = False
+        self._delay = delay
+        self._manner = _Manner.OPEN
+        self.in_vain: list[InVain] = []
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -58,7 +86,7 @@ class Door:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.shut()
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -66,11 +94,15 @@ class Door:
     def open(self, tls: ssl.SSLContext | None = None) -> None:
         """Let everybody through, under this certificate from now on if one is given."""
         self._tls = tls or self._tls
-        self._call(self._open(resets=False))
+        self._call(self._open(_Manner.OPEN))
 
     def reset(self) -> None:
         """Accept connections and reset them at once, those there are too."""
-        self._call(self._open(resets=True))
+        self._call(self._open(_Manner.RESETTING))
+
+    def deafen(self) -> None:
+        """Take everything and answer nothing; those there are are reset."""
+        self._call(self._open(_Manner.DEAF))
 
     def shut(self) -> None:
         """Refuse connections; those there are are reset."""
@@ -79,9 +111,9 @@ class Door:
     def _call(self, coroutine: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
-    async def _open(self, *, resets: bool) -> None:
+    async def _open(self, manner: _Manner) -> None:
         await self._shut()
-        self._resets = resets
+        self._manner = manner
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self._port, ssl=self._tls, backlog=1024
         )
@@ -95,17 +127,40 @@ class Door:
             _reset(writer)
         await asyncio.sleep(0)
 
+    async def _end(self) -> None:
+        await self._shut()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=5)
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._resets:
+        if self._manner is _Manner.RESETTING:
+            self.in_vain.append(InVain(time.time()))
             _reset(writer)
-            return
+        elif self._manner is _Manner.DEAF:
+            await self._swallow(reader, writer)
+        else:
+            await self._forward(reader, writer)
+
+    async def _swallow(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._writers.add(writer)
+        with suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                self.in_vain.append(InVain(time.time(), piece))
+        self._writers.discard(writer)
+        writer.close()
+
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         behind = await asyncio.open_connection(*self._target)
         self._writers |= {writer, behind[1]}
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(_pump(reader, behind[1]))
+                both.create_task(_pump(reader, behind[1], self._delay))
                 both.create_task(_pump(behind[0], writer))
         finally:
             self._writers -= {writer, behind[1]}
@@ -113,10 +168,14 @@ class Door:
             behind[1].close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float = 0.0
+) -> None:
     """Carry bytes until either side ends."""
     with suppress(OSError):
         while piece := await reader.read(_PIECE):
+            if delay:
+                await asyncio.sleep(delay)
             writer.write(piece)
             await writer.drain()
     writer.close()
