@@ -122,7 +122,8 @@ class AsyncRun:
         Returns once no group is on its way any more, or after the HTTP deadline.
 
         Returns:
-            The numbers of the groups still on their way; none as a rule.
+            The numbers of the groups that may still arrive: those on their way, and
+            those that were and got no answer. None as a rule.
 
         Raises:
             Refused: It is done or cancelled.

@@ -28,6 +28,8 @@ LOOK_S: Final = 0.25
 _SETTLE_S: Final = 5.0
 #: Seconds a ledger that was set back listens to its workers (6), and room.
 _HEARD_S: Final = 10.0
+#: Sent, and nobody knows whether the provider took them or will yet.
+_NO_ANSWER: Final = (GroupState.SENDING, GroupState.UNKNOWN, GroupState.HELD)
 #: Groups asked for again in one script.
 _BATCH: Final = 200
 
@@ -149,17 +151,20 @@ class Run:
         Returns once no group is on its way any more, or after the HTTP deadline.
 
         Returns:
-            The numbers of the groups still on their way; none as a rule.
+            The numbers of the groups that may still arrive: those on their way, and
+            those that were and got no answer. None as a rule.
 
         Raises:
             Refused: It is done or cancelled.
         """
         if self._row().state != CampaignState.PAUSED:
             self._command("pause", CampaignState.PAUSED, "by hand")
-        end = time.monotonic() + self._dispatcher.settings.http_deadline + _SETTLE_S
+        deadline = self._dispatcher.settings.http_deadline
+        since = self._ledger.now_ms() - deadline * 1000
+        end = time.monotonic() + deadline + _SETTLE_S
         while self._row().counts[GroupState.SENDING] and time.monotonic() < end:
             time.sleep(LOOK_S)
-        return self._sending()
+        return self._under_way(since)
 
     def resume(self) -> None:
         """Go on after a pause.
@@ -279,14 +284,16 @@ class Run:
         if state not in (expected if isinstance(expected, tuple) else (expected,)):
             raise Refused(f"campaign {self.id!r} is {state}: it cannot {command}")
 
-    def _sending(self) -> list[int]:
+    def _under_way(self, since_ms: float) -> list[int]:
         row = self._row()
-        if not row.counts[GroupState.SENDING]:
+        if not sum(row.counts[state] for state in _NO_ANSWER):
             return []
+        records = ((group.group, group.record) for group in self._ledger.groups(row))
         return [
-            group.group
-            for group in self._ledger.groups(row)
-            if group.record.state == GroupState.SENDING
+            group
+            for group, record in records
+            if record.state == GroupState.SENDING
+            or (record.state in _NO_ANSWER and record.gated_at >= since_ms)
         ]
 
     def _row(self) -> CampaignRow:

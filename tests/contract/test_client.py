@@ -289,6 +289,21 @@ def test_pause_with_an_answer_that_does_not_come(office: Office) -> None:
     assert deadline < sum(office.sleeps) < deadline + 10
 
 
+def test_pause_names_what_got_no_answer(office: Office) -> None:
+    """The provider may take it yet; what was lost long before the pause is none."""
+    run = office.submit()
+    deadline = office.dispatcher.settings.http_deadline
+    office.send(0)
+    office.bench.settle("unknown", 0, detail="timeout")
+    office.bench.clock.forward(deadline * 1000)
+    office.send(1, 2)
+    office.bench.settle("unknown", 1, detail="timeout")
+    office.on_sleep = lambda: office.bench.settle("accepted", 2, detail="m")
+    assert run.pause() == [0, 1]
+    office.bench.clock.forward(1)
+    assert run.pause() == [1]
+
+
 def test_resume(office: Office) -> None:
     """It goes on, and a worker is called; only a paused one can be resumed."""
     run = office.submit()
