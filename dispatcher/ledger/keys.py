@@ -15,6 +15,7 @@ that died are never seen again.
     {load}:errors           hash    error code -> groups failed with it
     {load}:why              hash    group -> the provider's sentence (failed)
     {load}:extra            hash    group:serial -> further message id (doubled)
+    {load}:history          hash    when its units were let through; see history.py
     {load}:masks            hash    group:serial -> members left out of that send
     {load}:delivery:{chunk} hash    group -> packed delivery states; absent: awaiting
     loads                   hash    load nonce -> campaign id
@@ -68,6 +69,7 @@ PATTERNS: Final = MappingProxyType(
         "errors": PREFIX + "%s:errors",
         "why": PREFIX + "%s:why",
         "extra": PREFIX + "%s:extra",
+        "history": PREFIX + "%s:history",
         "masks": PREFIX + "%s:masks",
         "delivery": PREFIX + "%s:delivery:%d",
         "loads": PREFIX + "loads",

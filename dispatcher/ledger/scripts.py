@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from dispatcher.ledger.codec import CHUNK_GROUPS, RECORD_FORMAT, SIZES_AT
 from dispatcher.ledger.delivery import SLOT_SIZE
+from dispatcher.ledger.history import SLOT_S, SLOTS
 from dispatcher.ledger.keys import PATTERNS
 from dispatcher.ledger.states import (
     CAMPAIGN_MOVES,
@@ -86,6 +87,7 @@ def _tables() -> str:
         (
             f"local CHUNK, RECORD = {CHUNK_GROUPS}, {RECORD_FORMAT!r}",
             f"local SIZES_AT, SLOT = {SIZES_AT}, {SLOT_SIZE}",
+            f"local SLOT_MS, SLOTS = {SLOT_S * 1000}, {SLOTS}",
             "local KEY = " + _table({k: repr(v) for k, v in PATTERNS.items()}),
             "local STATE = " + _table(words),
             "local NAME = {" + names + "}",

@@ -1,7 +1,7 @@
 -- common.lua: what every script shares. Prepended to each by scripts.py, after
 -- the generated tables  KEY (patterns of keys.py), STATE, NAME, RANK, TALLY (states.py),
--- MOVE[event][from] = to (states.py)  and the constants CHUNK, RECORD, SIZES_AT (codec.py)
--- and SLOT (delivery.py).
+-- MOVE[event][from] = to (states.py)  and the constants CHUNK, RECORD, SIZES_AT (codec.py),
+-- SLOT (delivery.py), SLOT_MS and SLOTS (history.py).
 -- ARGV[1] of every script is the time in microseconds, "" for the server's own.
 -- The keys a script touches depend on what it reads, so they are built here and
 -- not passed as KEYS: the ledger is one primary, never a cluster.

@@ -147,6 +147,32 @@ local function judge(i, item)
   return wait
 end
 
+-- Where in its history a campaign of this age (ms) notes what is let through; history.py.
+local function slot(age)
+  local width = SLOT_MS
+  while age >= width * SLOTS do width = width * 2 end
+  return whole(math.floor(math.max(0, age) / width) * width / 1000)
+end
+
+local function permitted(campaign)
+  local lowest = math.huge
+  for _, b in ipairs(buckets_of(campaign, account_rate, sender_rate)) do
+    lowest = math.min(lowest, b.rate)
+  end
+  return lowest < math.huge and string.format('%.17g', lowest) or ''
+end
+
+-- Once a call and campaign; what is permitted, once a slot.
+local function note(campaign)
+  local units = campaign.gated_units - campaign.before.gated_units
+  if units == 0 then return end
+  local name, at = key('history', campaign.load), slot(NOW - campaign.started_at)
+  if redis.call('HINCRBY', name, at, whole(units)) > units then return end
+  local rate = permitted(campaign)
+  if redis.call('HGET', name, 'permitted') == rate then return end
+  redis.call('HSET', name, 'permitted', rate, at .. ':permitted', rate)
+end
+
 local answers = {}
 for i, item in ipairs(items) do answers[i] = judge(i, item) end
 
@@ -169,6 +195,7 @@ for _, campaign in ipairs(opened) do
   end
 end
 flush()
+for _, campaign in ipairs(opened) do note(campaign) end
 
 if passed > 0 then
   if redis.call('EXISTS', KEY.identity) == 0 then introduce() end
