@@ -61,7 +61,7 @@ def _load(ledger: Ledger, groups: int) -> None:
     ledger.run(calls.commit("bench", _LOAD, "content", len(chunks), fields))
     for first in range(0, groups, 200):
         proofs = [
-            calls.Settlement("bench", g, 1, calls.Verdict.ACCEPTED, b"x", f"m{g}")
+            calls.Settlement("bench", g, 1, calls.Verdict.ACCEPTED, "x", f"m{g}")
             for g in range(first, min(groups, first + 200))
         ]
         ledger.run(calls.settle("", proofs))

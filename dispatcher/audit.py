@@ -96,7 +96,7 @@ class Audit:
         self._young_from = now - lag
         self._extra = {id_: int(name.partition(":")[0]) for name, id_ in extra.items()}
         self._booked = dict(self._extra)
-        self._groups: dict[bytes, int] = {}
+        self._groups: dict[str, int] = {}
         self._states = bytearray()
         self._gates = array("d")
         self._young: set[int] = set()

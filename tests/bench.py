@@ -74,7 +74,7 @@ def members_of(group: int) -> Members:
     return tuple(range(first, first + SIZE))
 
 
-def lock_of(group: int, id_: str = "c") -> bytes:
+def lock_of(group: int, id_: str = "c") -> str:
     """The lock of a group; groups of two campaigns have none in common."""
     return member_lock(SENDER + id_, members_of(group))
 
@@ -182,7 +182,7 @@ class Bench:
         token: str = TOKEN,
         rates: Rates = FREE,
         cost: int = SIZE,
-        lock: bytes | None = None,
+        lock: str | None = None,
         spent: int = -1,
         dropped: int = 0,
     ) -> int:
@@ -212,7 +212,7 @@ class Bench:
         *,
         id_: str = "c",
         token: str = TOKEN,
-        lock: bytes | None = None,
+        lock: str | None = None,
         sentence: str = "",
         delay_ms: int = 0,
         spent: int = 0,
@@ -319,7 +319,7 @@ class Bench:
         row = self.row(id_)
         return f"{row.state}({row.reason})" if row.reason else str(row.state)
 
-    def locked_ms(self, lock: bytes | None = None) -> float | None:
+    def locked_ms(self, lock: str | None = None) -> float | None:
         """How long a lock (group 0's) bars others; None: it does not."""
         score = self.redis.zscore(key("locks"), lock or lock_of(0))
         return None if score is None else float(score - self.clock.ms)
@@ -423,7 +423,7 @@ def ticket(
     *,
     id_: str = "c",
     cost: int = SIZE,
-    lock: bytes | None = None,
+    lock: str | None = None,
     spent: int = -1,
     dropped: int = 0,
 ) -> GateItem:

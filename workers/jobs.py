@@ -211,7 +211,9 @@ class Job:
         members: Everybody in the group, also who is left out.
         serial: The last serial that passed the gate.
         dropped: Bit mask of members left out of that send.
-        leaving_out: The same for the next: who has opted out since is in it, too.
+        lock: Name of the lock that it holds: on the sender and those people.
+        leaving_out, next_lock: The same for the next send: who has opted out since is
+            left out of it, too.
         attempts: Sends that counted as an attempt, recorded in the ledger.
         unsent: Attempts that serial cost (0 or 1), once it is proven unsent and
             that is not in the ledger yet; None before.
@@ -226,6 +228,8 @@ class Job:
     unsent: int | None = None
     dropped: int = 0
     leaving_out: int = 0
+    lock: str = ""
+    next_lock: str = ""
 
     @classmethod
     def of(
@@ -234,6 +238,7 @@ class Job:
         """A job as it begins."""
         job = cls(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
         job.dropped = job.leaving_out = claimed.dropped
+        job.lock = job.next_lock = job._lock()
         return job
 
     @property
@@ -268,18 +273,8 @@ class Job:
             self.claimed.load, self.group, self.serial + 1, self.campaign.tag
         )
 
-    @property
-    def lock(self) -> bytes:
-        """Name of the lock that the last send holds: on the sender and its people."""
-        return self._lock(self.dropped)
-
-    @property
-    def next_lock(self) -> bytes:
-        """Name of the lock that the next send asks for."""
-        return self._lock(self.leaving_out)
-
-    def _lock(self, dropped: int) -> bytes:
-        return member_lock(self.campaign.sender, keep(self.members, dropped))
+    def _lock(self) -> str:
+        return member_lock(self.campaign.sender, keep(self.members, self.leaving_out))
 
     @property
     def cost(self) -> int:
@@ -300,6 +295,7 @@ class Job:
     def leave_out(self, mask: int) -> bool:
         """Leave members out of the next send; whether anybody else is left."""
         self.leaving_out |= mask
+        self.next_lock = self._lock()
         return bool(self.to)
 
     def passed(self) -> None:
@@ -307,7 +303,7 @@ class Job:
         self.serial += 1
         self.attempts += self.unsent or 0
         self.unsent = None
-        self.dropped = self.leaving_out
+        self.dropped, self.lock = self.leaving_out, self.next_lock
 
 
 async def job_of(claimed: Claimed, lease: Lease, shelf: Shelf) -> Job:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
 from dispatcher.errors import DispatchError, LedgerUnreachable

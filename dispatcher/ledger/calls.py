@@ -6,13 +6,15 @@ Nothing here talks to Redis: a function builds a `Call`; `Ledger.run` or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
-from dispatcher.ledger.codec import Members, pack_number
+import msgspec
+
+from dispatcher.ledger.codec import Members
 from dispatcher.ledger.scripts import Argument, Call
 
 #: A claim nobody renews for this long is taken back. Longer than the HTTP
@@ -22,6 +24,10 @@ LEASE_MS: Final = 30_000
 HEARTBEAT_MS: Final = 10_000
 #: Members of a dead claim taken back in one script run, so that it stays short.
 LAPSE_LIMIT: Final = 500
+
+#: Many items as one argument, each an array: neither side looks at ten thousand small
+#: arguments. Scripts read it with `cmsgpack`.
+_packed: Final = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,7 @@ def left_out(answer: int) -> int:
     return max(0, _LEAVE_OUT - answer)
 
 
-@dataclass(frozen=True, slots=True)
-class GateItem:
+class GateItem(msgspec.Struct, frozen=True, array_like=True):
     """One group before the gate.
 
     Attributes:
@@ -122,10 +127,14 @@ class GateItem:
     group: int
     serial: int
     cost: int
-    lock: bytes
-    members: Members = field(repr=False)
+    lock: str
+    members: Members
     dropped: int = 0
     spent: int = -1
+
+    def __repr__(self) -> str:
+        """Show no number."""
+        return f"<GateItem {self.id} {self.group} {self.serial}>"
 
 
 class GateReply(NamedTuple):
@@ -148,13 +157,12 @@ class Verdict(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, array_like=True):
     """One verdict on one serial of one group.
 
     Attributes:
         detail: The message id (accepted), else an error code.
-        sentence: The provider's own words (failed only).
+        sentence: The provider's own words (failed only); may quote a number.
         delay_ms: For retry and back: due after so long.
         spent: For retry and failed: attempts it cost.
     """
@@ -163,11 +171,15 @@ class Settlement:
     group: int
     serial: int
     verdict: Verdict
-    lock: bytes = b""
+    lock: str = ""
     detail: str = ""
-    sentence: str = field(default="", repr=False)
+    sentence: str = ""
     delay_ms: int = 0
     spent: int = 0
+
+    def __repr__(self) -> str:
+        """Show nobody's words."""
+        return f"<Settlement {self.id} {self.group} {self.serial} {self.verdict}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,19 +224,13 @@ def _read_claim(reply: list[Any]) -> ClaimReply:
     return ClaimReply(groups, None if wait < 0 else wait, alone=bool(alone))
 
 
-def gate(token: str, rates: Rates, items: Iterable[GateItem]) -> Call[GateReply]:
+def gate(token: str, rates: Rates, items: Sequence[GateItem]) -> Call[GateReply]:
     """Ask for permission to write, now.
 
     Each is answered with 0: go; n: wait n ms; a `Refusal`; or members to leave out
     first (`left_out`).
     """
-    arguments: list[Argument] = [token, *rates.all_arguments()]
-    for item in items:
-        arguments += (
-            *(item.id, item.group, item.serial),
-            *(item.cost, item.lock, item.spent),
-            *(b"".join(map(pack_number, item.members)), item.dropped),
-        )
+    arguments = [token, *rates.all_arguments(), _packed(items)]
     return Call("gate", arguments, _read_gate)
 
 
@@ -233,15 +239,9 @@ def _read_gate(reply: list[int]) -> GateReply:
     return GateReply(answers, count)
 
 
-def settle(token: str, items: Iterable[Settlement]) -> Call[list[int]]:
+def settle(token: str, items: Sequence[Settlement]) -> Call[list[int]]:
     """Record verdicts; 1 for each that changed something."""
-    arguments: list[Argument] = [token]
-    for item in items:
-        arguments += (
-            *(item.id, item.group, item.serial, item.verdict, item.lock),
-            *(item.detail, item.sentence, item.delay_ms, item.spent),
-        )
-    return Call("settle", arguments, list)
+    return Call("settle", [token, _packed(items)], list)
 
 
 def lapse(token: str = "") -> Call[Lapsed]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -154,10 +155,11 @@ def unpack_number(data: bytes) -> int:
     return int(number)
 
 
-def member_lock(sender: str, members: Members) -> bytes:
-    """The name of the (sender, recipient set) lock: 12 bytes, no number in it."""
+def member_lock(sender: str, members: Members) -> str:
+    """The name of the (sender, recipient set) lock: 16 letters, no number in it."""
     text = f"{sender},{','.join(map(str, sorted(members)))}"
-    return hashlib.blake2b(text.encode(), digest_size=12).digest()
+    digest = hashlib.blake2b(text.encode(), digest_size=12).digest()
+    return b2a_base64(digest, newline=False).decode()
 
 
 def keep(members: Members, dropped: int) -> Members:

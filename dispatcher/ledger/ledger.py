@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar
 
 from redis.exceptions import NoScriptError
 
@@ -215,11 +215,11 @@ class Ledger(Loads):
         locks = [self.group(row, group).lock(row.sender) for group in found.waiting]
         return replace(found, locked=self._locked(locks, found.now))
 
-    def _locked(self, locks: list[bytes], now_ms: float) -> int:
+    def _locked(self, locks: list[str], now_ms: float) -> int:
         if not locks:
             return 0
         with connection.faults():
-            ends: Any = self._redis.zmscore(key("locks"), cast("list[str]", locks))
+            ends: Any = self._redis.zmscore(key("locks"), locks)
         return sum(end is not None and end > now_ms for end in ends)
 
     def sentences(self, row: CampaignRow, groups: Sequence[int]) -> list[str]:

@@ -160,7 +160,7 @@ class GroupRow:
         """All others: whom the last send was for."""
         return keep(self.members, self.record.dropped)
 
-    def lock(self, sender: str) -> bytes:
+    def lock(self, sender: str) -> str:
         """The name of the lock that its last send holds, or would hold."""
         return member_lock(sender, self.sent_to)
 

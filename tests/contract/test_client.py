@@ -67,7 +67,7 @@ class Office:
         items = [ticket(group, serial, lock=self.lock(group)) for group in groups]
         assert self.bench.gates(items) == [0] * len(groups)
 
-    def lock(self, group: int) -> bytes:
+    def lock(self, group: int) -> str:
         row = self.bench.row()
         return member_lock(row.sender, self.bench.ledger.group(row, group).members)
 

@@ -7,7 +7,7 @@ import pytest
 from dispatcher.ledger.calls import Refusal
 from tests.bench import Bench, ticket
 
-LOCK = b"same-people"
+LOCK = "same-people"
 MINUTE = 60_000
 HALF_HOUR = 30 * MINUTE
 

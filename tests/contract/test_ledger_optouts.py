@@ -23,7 +23,7 @@ def opt_out(bench: Bench, *places: int, group: int = 0, scope: str = ALL) -> Non
     bench.run(suppressions.add(entries, scope))
 
 
-def lock_without(*places: int, group: int = 0) -> bytes:
+def lock_without(*places: int, group: int = 0) -> str:
     left = (m for i, m in enumerate(members_of(group)) if i not in places)
     return member_lock(SENDER + "c", tuple(left))
 

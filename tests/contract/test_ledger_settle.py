@@ -209,7 +209,7 @@ def test_unknown_is_noted_with_its_time(bench: Bench) -> None:
 def test_unknown_campaign(bench: Bench) -> None:
     """A verdict on what this ledger never had changes nothing and harms no other."""
     bench.sent()
-    lost = Settlement("gone", 0, 1, Verdict.ACCEPTED, b"L", "m")
+    lost = Settlement("gone", 0, 1, Verdict.ACCEPTED, "L", "m")
     found = Settlement("c", 0, 1, Verdict.ACCEPTED, lock_of(0), "m")
     assert bench.run(calls.settle(TOKEN, [lost, found])) == [0, 1]
 

@@ -68,9 +68,9 @@ def after_work(**strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-def lock_without(place: Place, dropped: int) -> bytes:
+def lock_without(place: Place, dropped: int) -> str:
     """The lock of a group less some members; no two places have one in common."""
-    return f"{place[0]}|{place[1]}|{dropped}".encode()
+    return f"{place[0]}|{place[1]}|{dropped}"
 
 
 @dataclass

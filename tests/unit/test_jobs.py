@@ -41,7 +41,7 @@ def ask(group: int, verdict: Verdict = Verdict.ACCEPTED) -> tuple[Settlement, ..
 
 
 def item(group: int) -> GateItem:
-    return GateItem("c1", group, 1, 10, b"lock", MEMBERS)
+    return GateItem("c1", group, 1, 10, "lock", MEMBERS)
 
 
 # -- until Redis takes it --------------------------------------------------------

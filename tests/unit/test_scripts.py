@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from operator import itemgetter
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatcher.codes import TAKEN, Action
@@ -41,26 +43,32 @@ NAMES = sorted(
 RATES = Rates(account=0.5, daily=900)
 EIGHT = bytes(7) + b"\x08"
 
+
+def packed(*rows: list[object]) -> bytes:
+    """Rows as the scripts read them."""
+    return msgspec.msgpack.encode(rows)
+
+
 CALLS: list[tuple[Call[Any], list[object]]] = [
     (calls.claim("T", 64, RATES, idle=True), ["T", 64, 30_000, 0.5, "", 900, 1]),
     (
         calls.gate(
             *("T", RATES),
             [
-                GateItem("c", 7, 2, 10, b"L", (8, 8)),
-                GateItem("d", 0, 1, 1, b"M", (8,), dropped=1, spent=1),
+                GateItem("c", 7, 2, 10, "L", (8, 8)),
+                GateItem("d", 0, 1, 1, "M", (8,), dropped=1, spent=1),
             ],
         ),
         [
-            *("T", 0.5, "", 900, "c", 7, 2, 10, b"L", -1, EIGHT + EIGHT, 0),
-            *("d", 0, 1, 1, b"M", 1, EIGHT, 1),
+            *("T", 0.5, "", 900),
+            packed(["c", 7, 2, 10, "L", [8, 8], 0, -1], ["d", 0, 1, 1, "M", [8], 1, 1]),
         ],
     ),
     (
         calls.settle(
-            "T", [Settlement("c", 7, 2, Verdict.FAILED, b"L", "400", "no", 5, 1)]
+            "T", [Settlement("c", 7, 2, Verdict.FAILED, "L", "400", "no", 5, 1)]
         ),
-        ["T", "c", 7, 2, "failed", b"L", "400", "no", 5, 1],
+        ["T", packed(["c", 7, 2, "failed", "L", "400", "no", 5, 1])],
     ),
     (calls.lapse(), [500, ""]),
     (calls.lapse("T"), [500, "T"]),
@@ -155,13 +163,14 @@ def test_what_may_run_without_memory() -> None:
     }
 
 
-def test_strides() -> None:
-    """Gate and settle step through their arguments in groups of the right size."""
-    for name, call, first in (("gate", CALLS[1][0], 6), ("settle", CALLS[2][0], 3)):
-        match = re.search(r"FIRST, STRIDE = (\d+), (\d+)", text(name))
-        assert match
-        assert int(match[1]) == first
-        assert (len(call.arguments) + 2 - first) % int(match[2]) == 0
+@pytest.mark.parametrize(("name", "item"), [("gate", GateItem), ("settle", Settlement)])
+def test_rows(name: str, item: type[msgspec.Struct]) -> None:
+    """Gate and settle read an item's fields in the order they are packed in."""
+    read = re.findall(r"(\w+) = (?:open\()?row\[(\d)\]", text(name))
+    assert {int(place) for _, place in read} == set(range(1, len(read) + 1))
+    names = {"campaign": "id", "delay": "delay_ms"}
+    in_order = [names.get(field, field) for field, _ in sorted(read, key=itemgetter(1))]
+    assert in_order == list(item.__struct_fields__)
 
 
 def test_refusals() -> None:

@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from random import Random
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from dispatcher.campaign import Campaign
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Claimed, GateItem, Settlement, Verdict
-from dispatcher.ledger.codec import CHUNK_GROUPS, Members, unpack_number
+from dispatcher.ledger.codec import CHUNK_GROUPS, Members
 from dispatcher.ledger.scripts import Call
 from workers.bandwidth import Bandwidth, Message
 from workers.outcomes import Kind, Outcome
@@ -108,21 +110,12 @@ _DEFAULTS: Final[dict[str, Reply]] = {
 
 def gate_items(arguments: Sequence[Any]) -> list[GateItem]:
     """What a gate call asked."""
-    parts = arguments[4:]
-    return [_gate_item(*parts[at : at + 8]) for at in range(0, len(parts), 8)]
-
-
-def _gate_item(*parts: Any) -> GateItem:  # noqa: ANN401 - as the call passes them
-    id_, group, serial, cost, lock, spent, packed, dropped = parts
-    numbers = [packed[at : at + 8] for at in range(0, len(packed), 8)]
-    members = tuple(map(unpack_number, numbers))
-    return GateItem(id_, group, serial, cost, lock, members, dropped, spent)
+    return msgspec.msgpack.decode(arguments[4], type=list[GateItem])
 
 
 def settlements(arguments: Sequence[Any]) -> list[Settlement]:
     """What a settle call said."""
-    parts = arguments[1:]
-    return [Settlement(*parts[at : at + 9]) for at in range(0, len(parts), 9)]
+    return msgspec.msgpack.decode(arguments[1], type=list[Settlement])
 
 
 def claim_reply(*groups: Claimed, wait_ms: int = -1, alone: bool = False) -> list[Any]:

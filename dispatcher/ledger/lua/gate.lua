@@ -2,10 +2,10 @@
 -- `sending` under a new serial and charges every bucket; both are durable when
 -- this returns (appendfsync always).
 -- ARGV: now, token, account_rate, sender_rate, daily (units a day; each "" = none),
---       then for each group:
---       id, group, serial (the new one), cost (units), lock, spent (attempts that
---       the proven-unsent serial before it cost; only for a quick second try),
---       members (8 bytes each), dropped (mask of those left out of this send)
+--       groups (msgpack), each
+--       id, group, serial (the new one), cost (units), lock, members (numbers),
+--       dropped (mask of those left out of this send), spent (attempts that the
+--       proven-unsent serial before it cost; -1 unless it is a quick second try)
 -- returns groups let through ever, by any child; then for each group: 0 go |
 --         n > 0 wait n ms | -1 lost | -2 not running | -3 locked by another message
 --         to the same people | -4 canary is full | -(1024 + mask) leave these out
@@ -14,22 +14,18 @@
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local daily = tonumber(ARGV[5])
-local FIRST, STRIDE = 6, 8
 local LOST, STOPPED, LOCKED, CANARY = -1, -2, -3, -4
 local LEAVE_OUT = -1024
-local NUMBER = 8 -- bytes
 -- Whom the day's cap stops goes back for so long; then claim keeps it until the day ends.
 local DAY_BACK_MS = 5000
 
 local items, locks = {}, {}
-for at = FIRST, #ARGV, STRIDE do
-  items[#items + 1] = {
-    campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
-    serial = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]),
-    lock = ARGV[at + 4], spent = tonumber(ARGV[at + 5]),
-    members = ARGV[at + 6], dropped = tonumber(ARGV[at + 7]),
+for i, row in ipairs(cmsgpack.unpack(ARGV[6])) do
+  items[i] = {
+    campaign = open(row[1]), group = row[2], serial = row[3], cost = row[4],
+    lock = row[5], members = row[6], dropped = row[7], spent = row[8],
   }
-  locks[#locks + 1] = ARGV[at + 4]
+  locks[i] = row[5]
 end
 prefetch_items(items)
 
@@ -57,11 +53,10 @@ local function lists_of(sender)
   return lists[sender]
 end
 
-local function split(members)
+-- Numbers as the lists have them (codec.pack_number).
+local function packed(members)
   local numbers = {}
-  for at = 1, #members, NUMBER do
-    numbers[#numbers + 1] = string.sub(members, at, at + NUMBER - 1)
-  end
+  for i, number in ipairs(members) do numbers[i] = struct.pack('>I8', number) end
   return numbers
 end
 
@@ -69,7 +64,7 @@ end
 local function to_leave_out(item, r)
   local mask = bit.bor(item.dropped, r.dropped)
   for _, name in ipairs(lists_of(item.campaign.sender)) do
-    for i, found in ipairs(redis.call('HMGET', name, unpack(split(item.members)))) do
+    for i, found in ipairs(redis.call('HMGET', name, unpack(packed(item.members)))) do
       if found then mask = bit.bor(mask, bit.lshift(1, i - 1)) end
     end
   end

@@ -1,7 +1,7 @@
 -- settle.lua: records what became of serials. Also late, and also from a worker
 -- that lost its lease: an answer is true whoever brings it. Repeating a call
 -- changes nothing.
--- ARGV: now, token ("" when not a worker), then for each group:
+-- ARGV: now, token ("" when not a worker), groups (msgpack), each
 --       id, group, serial, verdict, lock, detail, sentence, delay_ms, spent
 -- verdict: accepted (detail = message id) | failed (detail = code, sentence) |
 --          retry (due after delay_ms) |
@@ -11,7 +11,6 @@
 -- spent: attempts that a serial proven unsent cost; a serial that was taken costs one
 -- returns for each group: 1 recorded | 0 nothing to change
 local token = ARGV[2]
-local FIRST, STRIDE = 3, 9
 local EXTRA = 1 -- flag: a further message id is kept
 local EVERYBODY = 0xFFFF -- mask: all members are left out
 -- Longer than the slack (5 s) of a provider search for an unknown neighbour.
@@ -215,14 +214,11 @@ function verdicts.ask(item, r)
 end
 
 local items = {}
-for at = FIRST, #ARGV, STRIDE do
-  local item = {
-    campaign = open(ARGV[at]), group = tonumber(ARGV[at + 1]),
-    serial = tonumber(ARGV[at + 2]), verdict = ARGV[at + 3], lock = ARGV[at + 4],
-    detail = ARGV[at + 5], sentence = ARGV[at + 6],
-    delay = tonumber(ARGV[at + 7]), spent = tonumber(ARGV[at + 8]),
+for i, row in ipairs(cmsgpack.unpack(ARGV[3])) do
+  items[i] = {
+    campaign = open(row[1]), group = row[2], serial = row[3], verdict = row[4],
+    lock = row[5], detail = row[6], sentence = row[7], delay = row[8], spent = row[9],
   }
-  items[#items + 1] = item
 end
 prefetch_items(items)
 
