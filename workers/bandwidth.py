@@ -39,6 +39,7 @@ from workers.search import (
 from workers.skew import Skew
 from workers.tokens import Tokens
 from workers.transport import Transport
+from workers.wire import Template
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -149,7 +150,7 @@ class Bandwidth:
     ) -> None:
         account = quote(credentials.account_id, safe="")
         self._url = _url(f"{base_url.rstrip('/')}/users/{account}/messages")
-        self._headers = _headers(credentials.basic)
+        self._basic = self._template(credentials.basic)
         self._transport = transport
         self._search_transport = search_transport or transport
         self.skew = Skew()
@@ -194,12 +195,12 @@ class Bandwidth:
                 which raises nothing else.
         """
         if self._tokens is None:
-            return await self._post(message, self._headers, _Gate(before_write))
+            return await self._post(message, self._basic, _Gate(before_write))
         token = await self._tokens.get()
         if isinstance(token, Outcome):
             return token
-        headers = _headers(token.authorization)
-        outcome = await self._post(message, headers, _Gate(before_write))
+        template = self._template(token.authorization)
+        outcome = await self._post(message, template, _Gate(before_write))
         return self._tokens.judged(token, outcome)
 
     async def search(self, query: Query) -> Searched:
@@ -219,21 +220,16 @@ class Bandwidth:
 
     # -- sending -----------------------------------------------------------
 
-    async def _post(
-        self, message: Message, headers: httpx.Headers, gate: _Gate
-    ) -> Outcome:
+    def _template(self, authorization: bytes) -> Template:
+        return Template("POST", self._url, _headers(authorization))
+
+    async def _post(self, message: Message, template: Template, gate: _Gate) -> Outcome:
         try:
             content = _encode(message)
         except ValueError:
             # Not Unicode: no group of the campaign could be sent.
             return Outcome(Kind.STOPPED, "message-not-encodable")
-        request = httpx.Request(
-            "POST",
-            self._url,
-            headers=headers,
-            content=content,
-            extensions={"before_write": gate, **self._limits},
-        )
+        request = template.fill(content, {"before_write": gate, **self._limits})
         outcome = await self._exchanged(request, gate)
         if gate.passed and outcome.kind is not Kind.NOT_WRITTEN:
             took = time.monotonic() - gate.passed_at
@@ -280,7 +276,7 @@ class Bandwidth:
     async def _asked(self, url: httpx.URL) -> tuple[Outcome, Page | None]:
         """What became of one request; ACCEPTED means that it was answered with 200."""
         if self._tokens is None:
-            return await self._got(url, self._headers)
+            return await self._got(url, self._basic.headers)
         token = await self._tokens.get()
         if isinstance(token, Outcome):
             return token, None
@@ -307,10 +303,17 @@ class Bandwidth:
 
 async def _content(response: httpx.Response) -> bytes:
     """The body; empty if its encoding is broken, for the status still counts."""
+    if isinstance(response.stream, httpx.ByteStream) and not _is_encoded(response):
+        # What `aread` comes to, at a tenth of its cost.
+        return b"".join(response.stream)
     try:
         return await response.aread()
     except httpx.DecodingError:
         return b""
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    return any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
 
 
 def _url(text: str) -> httpx.URL:

@@ -1,6 +1,6 @@
 """What follows from an outcome: a pure decision, returned as a value.
 
-Seconds are retried inside the shift (`quick_retrying`), minutes in the ledger
+Seconds are retried inside the shift (`try_quickly`), minutes in the ledger
 (`RetryAt`). Nothing here sleeps, sends or touches the ledger, and no step sends
 again what may have been taken.
 """
@@ -172,24 +172,47 @@ def _uncharged(
 # -- the seconds ---------------------------------------------------------------
 
 
-def quick_retrying(
+async def try_quickly(
+    try_once: Callable[[], Awaitable[Outcome]],
     policy: RetryPolicy,
     attempts: int = 0,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncRetrying:
-    """Quick second tries of a send inside a shift.
-
-        outcome = await quick_retrying(policy, attempts)(try_once, group)
+) -> Outcome:
+    """A send, with quick second tries inside the shift.
 
     The last outcome is returned whatever it is; what `try_once` raises passes
     through at once. Each try must ask for its own permit.
 
     Args:
+        try_once: One write.
         policy: How often and how soon.
         attempts: Attempts the group has used up; the tries stay within the rest.
         sleep: Waits so many seconds between tries.
     """
+    first = await try_once()
+    if not _deserves_quick_try(first):
+        # Nearly all end here, and tenacity would cost each as much as its request.
+        return first
+    retrying = _quick_retrying(policy, attempts, sleep)
+    return await retrying(_continued(first, try_once))
+
+
+def _continued(
+    first: Outcome, try_once: Callable[[], Awaitable[Outcome]]
+) -> Callable[[], Awaitable[Outcome]]:
+    """The tries as tenacity makes them, the first of which is over."""
+    made = [first]
+
+    async def again() -> Outcome:
+        return made.pop() if made else await try_once()
+
+    return again
+
+
+def _quick_retrying(
+    policy: RetryPolicy, attempts: int, sleep: Callable[[float], Awaitable[None]]
+) -> AsyncRetrying:
     shortest, longest = policy.quick_delays
     tries = max(1, min(policy.quick_tries, policy.max_attempts - attempts))
     return AsyncRetrying(

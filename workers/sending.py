@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
+from functools import lru_cache, partial
 from random import Random
 from typing import Any, Final, Protocol
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from msgspec.structs import replace
 
 from dispatcher.errors import DispatchError
 from dispatcher.ledger import calls
@@ -36,7 +36,7 @@ from workers.retry import (
     PauseCampaign,
     RetryPolicy,
     next_step,
-    quick_retrying,
+    try_quickly,
 )
 
 log = structlog.get_logger(__name__)
@@ -107,16 +107,22 @@ class Surroundings(Protocol):
         """How a request ended, for the breaker; never raises."""
 
 
-def _policy(job: Job) -> RetryPolicy:
-    return RetryPolicy(max_attempts=job.campaign.max_attempts)
+@lru_cache
+def _policy(max_attempts: int) -> RetryPolicy:
+    return RetryPolicy(max_attempts=max_attempts)
+
+
+def _which(job: Job) -> dict[str, str | int]:
+    """What a log line says of a job."""
+    return {"campaign": job.id, "group": job.group, "serial": job.serial}
 
 
 def _report(job: Job, outcome: Outcome) -> None:
     """One line for what a person may want to know; successes only when debugging."""
     level = "debug" if outcome.kind is Kind.ACCEPTED else outcome.kind.log_level
     tell = getattr(log, level)
-    tell("send.ended", outcome=outcome.kind.name.lower(), code=outcome.code,
-         serial=job.serial)  # fmt: skip
+    kind = outcome.kind.name.lower()
+    tell("send.ended", outcome=kind, code=outcome.code, **_which(job))
 
 
 class Sender:
@@ -143,25 +149,27 @@ class Sender:
         Returns:
             The word that the shift counts it under.
         """
-        with bound_contextvars(campaign=job.id, group=job.group):
-            try:
-                outcome = await self._send(job)
-            except NotAdmitted as refusal:
-                return await self._hand_back(job, refusal)
-            except Deserted:
-                return await self._cancel(job)
-            except Exception:
-                log.exception("send.crashed", serial=job.serial)
-                return await self._abandon(job)
-            return await self._conclude(job, outcome)
+        try:
+            outcome = await self._send(job)
+        except NotAdmitted as refusal:
+            return await self._hand_back(job, refusal)
+        except Deserted:
+            return await self._cancel(job)
+        except Exception:
+            log.exception("send.crashed", **_which(job))
+            return await self._abandon(job)
+        return await self._conclude(job, outcome)
 
     # -- the way out -------------------------------------------------------
 
     async def _send(self, job: Job) -> Outcome:
         """One write, and quick second tries where nothing can have arrived."""
-        policy = _policy(job)
-        quick = quick_retrying(policy, job.attempts, sleep=self._around.pause)
-        return await quick(self._try_once, job)
+        return await try_quickly(
+            partial(self._try_once, job),
+            _policy(job.campaign.max_attempts),
+            job.attempts,
+            sleep=self._around.pause,
+        )
 
     async def _try_once(self, job: Job) -> Outcome:
         before = job.serial
@@ -254,16 +262,21 @@ class Sender:
                 "outcome.not_recorded",
                 outcome=outcome.kind.name.lower(),
                 message_id=outcome.message_id,
-                serial=job.serial,
+                **_which(job),
             )
             raise
 
     async def _record(self, job: Job, outcome: Outcome) -> str:
-        step = next_step(outcome, job.attempts, _policy(job), self._random.random)
+        step = next_step(
+            outcome,
+            job.attempts,
+            _policy(job.campaign.max_attempts),
+            self._random.random,
+        )
         match step:
             case Accepted(message_id):
                 word = await _settle(job, _now(job, Verdict.ACCEPTED, message_id or ""))
-                await self._unthrottle()
+                await self._unthrottle(job)
                 return word
             case Failed(code, sentence):
                 return await _settle(job, _failed(job, code, sentence or ""))
@@ -276,7 +289,7 @@ class Sender:
                 await self._obey(job, pause)
         return await _settle(job, _later(job, step.delay_s * 1000, outcome.code))
 
-    async def _unthrottle(self) -> None:
+    async def _unthrottle(self, job: Job) -> None:
         """After a 429: the provider takes messages again."""
         if not self._throttled:
             return
@@ -285,7 +298,7 @@ class Sender:
             await self._ledger.run(calls.unthrottle())
         except DispatchError as error:
             # The outcome is recorded; the next pause will only be a longer one.
-            log.warning("throttle.not_lifted", reason=str(error))
+            log.warning("throttle.not_lifted", reason=str(error), **_which(job))
 
     async def _obey(self, job: Job, pause: PauseCampaign | PauseAccount) -> None:
         """Before the group goes back, or it would be claimed again at once."""
@@ -300,7 +313,7 @@ class Sender:
             await until_taken(lambda: self._ledger.run(call))
         except DispatchError as error:
             # What is known of the group must not get lost with it.
-            log.warning("pause.not_recorded", reason=str(error))
+            log.warning("pause.not_recorded", reason=str(error), **_which(job))
 
     async def _hand_back(self, job: Job, refusal: NotAdmitted) -> str:
         back = _later(job, refusal.delay_ms, "")

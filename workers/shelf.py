@@ -40,6 +40,8 @@ class _Kept(Generic[K, V]):
             task.add_done_callback(partial(self._drop_failure, name))
             if len(self._tasks) > self._limit:
                 self._tasks.popitem(last=False)
+        if task.done():
+            return task.result()
         # One who is cancelled must not take the value from the others.
         return await asyncio.shield(task)
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
 from workers.connection import Connection, NotWritten, boottime
 from workers.connection_pool import ConnectionPool
+from workers.wire import Origin, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,18 +32,6 @@ KEEPALIVE_S: Final = 15.0
 _CONNECT_S: Final = 5.0
 _POOL_S: Final = 5.0
 _ANSWER_S: Final = 15.0
-
-_PORTS: Final = {"http": 80, "https": 443}
-
-#: The transport says itself how long the body is: two lengths that differ would put
-#: every later exchange of the connection out of step.
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
-
-
-class _Origin(NamedTuple):
-    scheme: str
-    host: str
-    port: int
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -77,7 +66,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._new_pool = functools.partial(ConnectionPool, size, keepalive, clock)
         self._given_context = ssl_context
         self._clock = clock
-        self._pools: dict[_Origin, ConnectionPool] = {}
+        self._pools: dict[Origin, ConnectionPool] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -94,10 +83,10 @@ class Transport(httpx.AsyncBaseTransport):
             httpx.WriteError: The write failed; a part may have left.
             httpx.RemoteProtocolError: Written; the answer is too long or not HTTP.
         """
-        wire = _wire(request)
+        origin, wire = ready(request)
         extensions = request.extensions
         timeout = extensions.get("timeout", {})
-        pool, connection = await self._acquire(request.url, timeout)
+        pool, connection = await self._acquire(origin, timeout)
         try:
             before_write = extensions.get("before_write")
             until = await before_write() if before_write else None
@@ -117,11 +106,10 @@ class Transport(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)
 
     async def _acquire(
-        self, url: httpx.URL, limits: dict[str, float | None]
+        self, origin: Origin, limits: dict[str, float | None]
     ) -> tuple[ConnectionPool, Connection]:
         if self._closed:
             raise NotWritten("the transport is closed")
-        origin = _Origin(url.scheme, url.host, url.port or _PORTS[url.scheme])
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = self._new_pool()
@@ -132,7 +120,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _connect(
         self,
-        origin: _Origin,
+        origin: Origin,
         patience: float | None,
         lost: Callable[[Connection], None],
     ) -> Connection:
@@ -146,7 +134,7 @@ class Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"no connection to {origin.host}") from error
 
     async def _opened(
-        self, origin: _Origin, lost: Callable[[Connection], None]
+        self, origin: Origin, lost: Callable[[Connection], None]
     ) -> Connection:
         secure = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
@@ -163,34 +151,3 @@ class Transport(httpx.AsyncBaseTransport):
         context = self._given_context or ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
         return context
-
-
-def _wire(request: httpx.Request) -> bytes:
-    """The bytes of a request.
-
-    Raises:
-        NotWritten: The request is not one this transport can carry.
-    """
-    body = _body(request)
-    target = request.url.raw_path
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target)]
-    lines += [
-        b"%s: %s" % header
-        for header in request.headers.raw
-        if header[0].lower() not in _FRAMING
-    ]
-    if body or request.method != "GET":
-        lines.append(b"Content-Length: %d" % len(body))
-    head = b"\r\n".join(lines)
-    # More line ends than lines: a header would smuggle in another header or request.
-    if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1:
-        raise NotWritten("a header holds a line break")
-    return b"%s\r\n\r\n%s" % (head, body)
-
-
-def _body(request: httpx.Request) -> bytes:
-    if request.url.scheme not in _PORTS or request.method in ("HEAD", "CONNECT"):
-        raise NotWritten("only http and https, and no HEAD or CONNECT")
-    if not isinstance(request.stream, httpx.ByteStream):
-        raise NotWritten("only a body that is ready, not a stream")
-    return request.read()

@@ -69,7 +69,7 @@ PRIVATE = (SENDER[1:], *(number[1:] for number in NUMBERS), TEXT, SECRET)
 
 CAMPAIGN = Campaign(sender=SENDER, text=TEXT, media=["https://x.test/a.jpg"])
 RECORD = Record(GroupState.FAILED, 1, 0, 0, 1, 3, 0.0, "400 bad")
-SETTLEMENT = Settlement("c1", 0, 3, Verdict.FAILED, b"lock", "400 bad", SENTENCE)
+SETTLEMENT = Settlement("c1", 0, 3, Verdict.FAILED, "lock", "400 bad", SENTENCE)
 
 
 def private(text: str) -> list[str]:
@@ -162,7 +162,7 @@ OBJECTS: dict[str, Callable[[], object]] = {
     "Credentials": lambda: Credentials.from_settings(settings()),
     "Token": lambda: Token(b"Bearer " + SECRET.encode(), 1.0),
     "Bandwidth": client,
-    "its headers": lambda: client()._headers,
+    "its headers": lambda: client()._basic.headers,
     "Crew": crew,
     "Sender": lambda: crew()._sender,
     "AsyncLedger": lambda: AsyncLedger(f"redis://:{SECRET}@127.0.0.1:1/0"),

@@ -51,7 +51,7 @@ def test_the_request() -> None:
     assert request.headers["authorization"] == (
         "Basic " + base64.b64encode(b"user:pa55word").decode()
     )
-    assert json.loads(request.content) == {
+    assert json.loads(request.read()) == {
         "applicationId": "app-1",
         "from": "+19195551200",
         "to": ["+19195551201", "+19195551202"],
@@ -66,7 +66,7 @@ def test_optional_fields() -> None:
         "app", "+1", ("+2",), media=("https://a.test/b.png",), tag="t", expiration="e"
     )
     run(client(provider).send(message))
-    assert json.loads(provider.requests[0].content) == {
+    assert json.loads(provider.requests[0].read()) == {
         "applicationId": "app",
         "from": "+1",
         "to": ["+2"],

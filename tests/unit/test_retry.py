@@ -21,7 +21,7 @@ from workers.retry import (
     RetryPolicy,
     Step,
     next_step,
-    quick_retrying,
+    try_quickly,
 )
 
 POLICY = RetryPolicy(jitter=0.5)
@@ -126,8 +126,7 @@ def tried(
         return calls[-1]
 
     async def run() -> Outcome:
-        last: Outcome = await quick_retrying(policy, attempts, sleep=sleep)(send)
-        return last
+        return await try_quickly(send, policy, attempts, sleep=sleep)
 
     return asyncio.run(run()), len(calls), pauses
 
@@ -183,4 +182,4 @@ def test_what_a_try_raises_passes_through() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        asyncio.run(quick_retrying(POLICY)(refused))
+        asyncio.run(try_quickly(refused, POLICY))
