@@ -13,6 +13,7 @@ that died are never seen again.
     {load}:lanes            hash    lane -> groups and sending hours; lane:at -> cursor
     {load}:due              zset    groups handed back, by due time (ms)
     {load}:errors           hash    error code -> groups failed with it
+    {load}:mishaps          list    the latest errors, newest first; see mishaps.py
     {load}:why              hash    group -> the provider's sentence (failed)
     {load}:extra            hash    group:serial -> further message id (doubled)
     {load}:history          hash    when its units were let through; see history.py
@@ -67,6 +68,7 @@ PATTERNS: Final = MappingProxyType(
         "lanes": PREFIX + "%s:lanes",
         "due": PREFIX + "%s:due",
         "errors": PREFIX + "%s:errors",
+        "mishaps": PREFIX + "%s:mishaps",
         "why": PREFIX + "%s:why",
         "extra": PREFIX + "%s:extra",
         "history": PREFIX + "%s:history",

@@ -316,6 +316,12 @@ class Ledger(Loads):
             raw: Any = self._redis.smembers(name)
         return sorted(member.decode() for member in raw)
 
+    def list_of(self, name: str) -> list[bytes]:
+        """All of a short list."""
+        with connection.faults():
+            raw: Any = self._redis.lrange(name, 0, -1)
+        return list(raw)
+
     # -- short leases ------------------------------------------------------
 
     def hold(self, name: str, holder: str, lease_ms: int) -> bool:

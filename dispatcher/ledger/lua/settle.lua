@@ -222,12 +222,24 @@ for i, row in ipairs(cmsgpack.unpack(ARGV[3])) do
 end
 prefetch_items(items)
 
+-- What workers were told instead of an acceptance; mishaps.py.
+local MISHAPS = { failed = true, retry = true, unknown = true }
+local LATEST = 20 -- kept of each campaign
+local mishaps = {}
+
+local function note_mishap(item)
+  local lines = mishaps[item.campaign] or {}
+  mishaps[item.campaign] = lines
+  lines[#lines + 1] = string.format('%.0f|%d|%s|%s', NOW, item.group, item.verdict, item.detail)
+end
+
 local answers = {}
 for i, item in ipairs(items) do
   answers[i] = 0
   if item.campaign then
     item.record = record(item.campaign, item.group)
     answers[i] = verdicts[item.verdict](item, item.record)
+    if answers[i] == 1 and token ~= '' and MISHAPS[item.verdict] then note_mishap(item) end
     -- What still carries the token must stay where lapse.lua finds it.
     local reserved = item.record.tail == token
       and (item.record.state == STATE.claimed or item.record.state == STATE.sending)
@@ -253,4 +265,8 @@ for chunk in pairs(awaiting) do
 end
 if #expected > 0 then redis.call('ZADD', KEY.awaiting, 'NX', unpack(expected)) end
 flush()
+for campaign, lines in pairs(mishaps) do
+  redis.call('LPUSH', key('mishaps', campaign.load), unpack(lines))
+  redis.call('LTRIM', key('mishaps', campaign.load), 0, LATEST - 1)
+end
 return answers
