@@ -19,16 +19,7 @@ from dispatcher.cli.demo_parts import Interrupts, Stage
 from dispatcher.cli.exports import export, write_csv
 from dispatcher.cli.options import option
 from dispatcher.cli.reading import verdict
-from dispatcher.cli.screen import (
-    count,
-    duration,
-    grid,
-    remark,
-    say,
-    show,
-    table,
-    watched,
-)
+from dispatcher.cli.screen import grid, remark, say, show, table, watched
 from dispatcher.cli.waiting import Bar, Show, looks, speed
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError
@@ -36,6 +27,7 @@ from dispatcher.recipients import read_recipients
 from dispatcher.results import Progress
 from dispatcher.run import Run
 from dispatcher.settings import Settings
+from dispatcher.words import count, duration
 
 ID: Final = "demo"
 TEXT: Final = "The school fair opens its doors at 6 pm. See you there!"

@@ -16,13 +16,14 @@ from dispatcher.cli.account import Answer, ask, lacking
 from dispatcher.cli.findings import Finding, Level
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.cli.options import AsJson
-from dispatcher.cli.screen import busy, count, say, short, show, tell_json
+from dispatcher.cli.screen import busy, say, short, show, tell_json
 from dispatcher.cli.vitals import crew, inspect, plain_address
 from dispatcher.client import Dispatcher
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import ConfigError, DispatchError, UnknownCampaign
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
+from dispatcher.words import count
 
 _STYLES: Final[dict[Level, str]] = {"ok": "green", "warning": "yellow", "fault": "red"}
 

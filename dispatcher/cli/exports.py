@@ -19,10 +19,11 @@ import typer
 from rich.progress import track
 
 from dispatcher.cli.options import CampaignId, campaign, option
-from dispatcher.cli.screen import console, count, say, watched
+from dispatcher.cli.screen import console, say, watched
 from dispatcher.errors import InvalidInput
 from dispatcher.rejections import harmless
 from dispatcher.run import Run
+from dispatcher.words import count
 
 Row: TypeAlias = Mapping[str, Any]
 By: TypeAlias = Literal["group", "recipient"]

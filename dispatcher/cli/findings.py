@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
-from dispatcher.cli.screen import count
 from dispatcher.cli.up_note import Note
 from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
+from dispatcher.words import count
 
 Level = Literal["ok", "warning", "fault"]
 

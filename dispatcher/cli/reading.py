@@ -13,16 +13,14 @@ from dispatcher.audit import Comparison
 from dispatcher.books import Verification
 from dispatcher.cli import auditing, report
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
-from dispatcher.cli.screen import busy, count, duration, say, show, table, tell_json
-from dispatcher.cli.words import state_and_reason
+from dispatcher.cli.screen import busy, say, show, table, tell_json
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, UnknownCampaign
 from dispatcher.explain import Explanation
 from dispatcher.ledger.identity import VERIFIED
 from dispatcher.results import Progress
+from dispatcher.words import KINDS, count, duration, state_and_reason
 
-#: How a reason stands in the way.
-_KINDS: Final = {"stops": "stopped", "waits": "waiting", "limits": "limited"}
 #: Differences told on one line; JSON has all.
 TOLD: Final = 20
 
@@ -109,7 +107,7 @@ def _reasons(found: Explanation) -> Iterator[str]:
         yield "nothing stands in its way"
     for reason in found.reasons:
         left = f" (for {duration(reason.seconds)} more)" if reason.seconds else ""
-        yield f"{_KINDS[reason.kind]}: {reason.text}{left}"
+        yield f"{KINDS[reason.kind]}: {reason.text}{left}"
         if reason.advice:
             yield f"  {reason.advice}"
     if any(reason.code.startswith("rate-") for reason in found.reasons):

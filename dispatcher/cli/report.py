@@ -10,14 +10,15 @@ from typing import Final
 
 from rich.table import Table
 
-from dispatcher.cli import words
-from dispatcher.cli.screen import count, duration, grid, say, show, table
+from dispatcher import words
+from dispatcher.cli.screen import grid, say, show, table
 from dispatcher.cli.waiting import speed
 from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
 from dispatcher.order import Submission
 from dispatcher.pauses import what_to_do
 from dispatcher.results import CodeAction, Progress
+from dispatcher.words import count, duration
 
 #: Rejections shown on the terminal; the file has all.
 FIRST: Final = 5

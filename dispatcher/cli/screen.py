@@ -18,8 +18,6 @@ from rich.table import Table
 
 #: In a pipe nothing is folded: lines stay lines for whatever reads them.
 _PIPE_WIDTH: Final = 1000
-_MINUTE: Final = 60
-_HOUR: Final = 3600
 
 
 def console(stream: TextIO) -> Console:
@@ -100,21 +98,6 @@ def table(*heads: str) -> Table:
             overflow="fold",
         )
     return made
-
-
-def count(number: int, noun: str) -> str:
-    """`1 group`, `1,200 groups`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them, rounded up."""
-    whole = -int(-seconds // 1)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
 def short(path: Path) -> str:

@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import typer
 
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
-from dispatcher.cli.screen import busy, count, remark, say, tell_json
-from dispatcher.cli.words import explain_code, state_and_reason
+from dispatcher.cli.screen import busy, remark, say, tell_json
 from dispatcher.errors import DispatchError, InvalidInput
 from dispatcher.run import Run
 from dispatcher.sendcodes import may_be_retried
+from dispatcher.words import count, explain_code, state_and_reason
 
 #: Characters that the provider's message ids may have at most.
 _LONGEST_ID: Final = 256

@@ -15,7 +15,7 @@ from dispatcher.cli.examples import add_examples
 from dispatcher.cli.exports import whole_file
 from dispatcher.cli.options import AsJson, option
 from dispatcher.cli.report import left_out_rows
-from dispatcher.cli.screen import busy, count, say, show, table, tell_json
+from dispatcher.cli.screen import busy, say, show, table, tell_json
 from dispatcher.client import Dispatcher
 from dispatcher.errors import ListRejected
 from dispatcher.ledger.suppressions import ALL
@@ -23,6 +23,7 @@ from dispatcher.listfile import STDIN
 from dispatcher.numbers import DEFAULT_REGION, mask
 from dispatcher.optoutlist import COLUMNS, OptOutList
 from dispatcher.suppression import Suppression
+from dispatcher.words import count
 
 #: Entries listed unless more are asked for.
 _LISTED: Final = 100

@@ -14,7 +14,7 @@ from dispatcher.cli import up_note
 from dispatcher.cli.account import lacking
 from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.options import option
-from dispatcher.cli.screen import count, grid, remark, say, short, show
+from dispatcher.cli.screen import grid, remark, say, short, show
 from dispatcher.cli.serve import PORT as CALLBACK_PORT
 from dispatcher.cli.up_note import Note
 from dispatcher.cli.up_system import Plan, Signals, System
@@ -22,6 +22,7 @@ from dispatcher.cli.vitals import crew, plain_address
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, Refused, UnknownCampaign
 from dispatcher.settings import Settings
+from dispatcher.words import count
 
 #: People in the sample list, which is for the simulated provider only.
 _SAMPLE: Final = 60

@@ -14,11 +14,12 @@ from typing import Any, Final, Protocol, Self
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Display
 
-from dispatcher.cli.screen import console, count, duration, watched
+from dispatcher.cli.screen import console, watched
 from dispatcher.errors import LedgerUnreachable
 from dispatcher.recipients import Recipients, Row
 from dispatcher.results import Progress
 from dispatcher.run import Run
+from dispatcher.words import count, duration
 
 #: Seconds between two looks at the ledger: lively, and no load.
 LOOK_S: Final = 0.25

@@ -17,21 +17,12 @@ from rich.table import Table
 from dispatcher.cli import report
 from dispatcher.cli.eyes import Eye, Eyes
 from dispatcher.cli.options import AsJson
-from dispatcher.cli.screen import (
-    can_move,
-    console,
-    count,
-    duration,
-    grid,
-    say,
-    table,
-    tell_json,
-)
+from dispatcher.cli.screen import can_move, console, grid, say, table, tell_json
 from dispatcher.cli.waiting import looks
 from dispatcher.cli.watching import View
-from dispatcher.cli.words import state_and_reason
 from dispatcher.client import Dispatcher
 from dispatcher.results import Progress
+from dispatcher.words import count, duration, state_and_reason
 
 #: Seconds between two lines in a pipe.
 _LINE_S: Final = 2.0

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dispatcher.cli.screen import count, duration
-from dispatcher.cli.words import state_and_reason
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
 from dispatcher.results import progress as progress_of
+from dispatcher.words import count, duration, state_and_reason
 
 #: Seconds over which the rate is taken: steady to look at, and no history.
 WINDOW_S: Final = 10.0

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dispatcher.cli import report, words
+from dispatcher import words
+from dispatcher.cli import report
 from dispatcher.cli.watching import Look, View
 from dispatcher.ledger.states import DeliveryState, GroupState
 from dispatcher.pauses import what_to_do

@@ -9,8 +9,8 @@ from typing import Annotated
 import pytest
 import typer
 
-from dispatcher import errors
-from dispatcher.cli import options, report, screen, words
+from dispatcher import errors, words
+from dispatcher.cli import options, report
 from dispatcher.cli.failures import CODES, judge
 from dispatcher.errors import CampaignError
 from dispatcher.forecast import forecast
@@ -159,7 +159,7 @@ def test_reasons_of_rejections_are_explained() -> None:
 )
 def test_counts(number: int, expected: str) -> None:
     """One is not several."""
-    assert screen.count(number, "row") == expected
+    assert words.count(number, "row") == expected
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_counts(number: int, expected: str) -> None:
 )
 def test_durations_are_rounded_up(seconds: float, expected: str) -> None:
     """A forecast is never too short."""
-    assert screen.duration(seconds) == expected
+    assert words.duration(seconds) == expected
 
 
 # -- forecast ------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""States, reasons and error codes in plain words, one closed table each.
+"""States, reasons and error codes in plain words, for terminal and pages.
 
 Error codes hold nothing private; the provider's own sentences may quote a number and
 are therefore never shown here.
@@ -12,6 +12,9 @@ from typing import Final
 from dispatcher.codes import code_of
 from dispatcher.numbers import Reason
 from dispatcher.sendcodes import ATTEMPTS_USED_UP
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 
 STATES: Final[Mapping[str, str]] = {
     "pending": "wait for their turn",
@@ -37,6 +40,9 @@ ACTIONS: Final[Mapping[str, str]] = {
     "pause": "paused",
     "slow": "slowed down",
 }
+
+#: How a reason of `explain` stands in the way.
+KINDS: Final = {"stops": "stopped", "waits": "waiting", "limits": "limited"}
 
 _SPOILT: Final = "no usable answer came, so it may have been taken"
 
@@ -91,3 +97,18 @@ def state_and_reason(state: str, reason: str) -> str:
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
     return next((words for start, words in table if text.startswith(start)), "")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 group`, `1,200 groups`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, rounded up."""
+    whole = -int(-seconds // 1)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
