@@ -20,6 +20,7 @@ import uvloop
 from celery import Celery
 
 from dispatcher.errors import DispatchError
+from dispatcher.garbage import look_rarely
 from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.ledger import Ledger
@@ -63,6 +64,7 @@ class Child:
         self._crew = self._call(self._begin(settings, ledger_url))
         self._clock = Clock(self.name, Ledger(ledger_url), settings, app)
         self._clock.start()
+        look_rarely()
         log.info("child.ready", child=self.name)
 
     async def _begin(self, settings: Settings, ledger_url: str) -> Crew:

@@ -53,8 +53,7 @@ class Rates:
         return [*self.arguments(), _number(self.daily)]
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, array_like=True):
     """One group reserved for this worker child.
 
     Attributes:
@@ -215,12 +214,12 @@ def claim(
     return Call("claim", arguments, _read_claim)
 
 
+_claimed: Final = msgspec.msgpack.Decoder(list[Claimed]).decode
+
+
 def _read_claim(reply: list[Any]) -> ClaimReply:
-    wait, alone, *rest = reply
-    groups = [
-        Claimed(rest[at].decode(), rest[at + 1].decode(), *rest[at + 2 : at + 7])
-        for at in range(0, len(rest), 7)
-    ]
+    wait, alone, packed = reply
+    groups = _claimed(packed)
     return ClaimReply(groups, None if wait < 0 else wait, alone=bool(alone))
 
 

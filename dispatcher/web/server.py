@@ -7,7 +7,6 @@ connections may be open. TLS is for a proxy in front.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -19,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dispatcher.garbage import look_rarely
 from dispatcher.web.sparing import SparingFilter
 
 #: Connections. Beyond, requests are answered 503. Fewer than the 1024 files that a
@@ -34,8 +34,6 @@ _IDLE_S: Final = 75
 #: Seconds for requests under way when the server is to end; each takes less.
 _END_S: Final = 8
 _BACKLOG: Final = 2048
-#: Objects made and not yet gone before the collector looks; a request has about 30.
-_GARBAGE: Final = 50_000
 
 
 class Guard(HttpToolsProtocol):
@@ -111,16 +109,6 @@ class Server(uvicorn.Server):
         self._ready()
 
 
-def _rarely_look_for_garbage() -> None:
-    """Requests that wait for the disk look like a leak to Python's collector.
-
-    At its usual threshold it goes through all of them again and again: a tenth of the
-    processor's time.
-    """
-    gc.freeze()
-    gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
-
-
 def config(app: ASGIApp) -> uvicorn.Config:
     """How uvicorn is to serve: quietly, and within bounds."""
     logger = logging.getLogger("uvicorn.error")
@@ -158,7 +146,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first."""
-    _rarely_look_for_garbage()
+    look_rarely()
     with _signals_are_heard_once():
         Server(app, ready).run([listener])
 

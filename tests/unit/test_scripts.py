@@ -224,14 +224,15 @@ def test_states(name: str) -> None:
 def test_replies() -> None:
     """The raw replies read as values."""
     claim = calls.claim("T", 1, RATES, idle=True).read
-    reply = claim([0, 0, b"c", b"ab12", 7, 1, 2, 0, 5, b"d", b"cd34", 0, 0, 0, 3, 0])
+    rows = packed(["c", "ab12", 7, 1, 2, 0, 5], ["d", "cd34", 0, 0, 0, 3, 0])
+    reply = claim([0, 0, rows])
     assert reply.groups == [
         Claimed("c", "ab12", 7, serial=1, attempts=2, crashes=0, dropped=5),
         Claimed("d", "cd34", 0, serial=0, attempts=0, crashes=3),
     ]
     assert (reply.wait_ms, reply.alone) == (0, False)
-    assert claim([-1, 1]).wait_ms is None
-    assert claim([250, 1]).alone
+    assert claim([-1, 1, packed()]).wait_ms is None
+    assert claim([250, 1, packed()]).alone
     assert calls.lapse().read([1, 2, 3, 1]) == Lapsed(1, 2, 3, more=True)
     assert calls.wake(RATES).read([2, -1]) == (2, None)
     assert calls.wake(RATES).read([0, 40]) == (0, 40)

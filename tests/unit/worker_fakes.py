@@ -99,7 +99,7 @@ Reply = Any
 
 #: What each script answers unless a test says otherwise: nothing is due.
 _DEFAULTS: Final[dict[str, Reply]] = {
-    "claim": [-1, 0],
+    "claim": [-1, 0, b"\x90"],
     "lapse": [0, 0, 0, 0],
     "breaker": 1,
     "control": [b"paused", b"by hand"],
@@ -120,11 +120,8 @@ def settlements(arguments: Sequence[Any]) -> list[Settlement]:
 
 def claim_reply(*groups: Claimed, wait_ms: int = -1, alone: bool = False) -> list[Any]:
     """A claim's raw reply."""
-    raw: list[Any] = [0 if groups else wait_ms, int(alone)]
-    for group in groups:
-        raw += (group.id.encode(), group.load.encode(), group.group)
-        raw += (group.serial, group.attempts, group.crashes, group.dropped)
-    return raw
+    packed = msgspec.msgpack.encode(groups)
+    return [0 if groups else wait_ms, int(alone), packed]
 
 
 def claimed(group: int = 0, *, id_: str = "c1", serial: int = 0, crashes: int = 0,

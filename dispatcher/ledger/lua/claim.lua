@@ -1,10 +1,10 @@
 -- claim.lua: reserves groups for one worker child under its fencing token.
 -- ARGV: now, token, want (groups), lease_ms, account_rate, sender_rate, daily (units
---       a day; each "" = none), idle ("1" when the child holds nothing), then for each campaign of which it
---       has groups that wait at the gate: id, how many
+--       a day; each "" = none), idle ("1" when the child holds nothing), then for each
+--       campaign of which it has groups that wait at the gate: id, how many
 -- returns: wait_ms (-1: nothing will be due by itself), alone (1: a suspect waits
---          for an idle child), then id, load, group, serial, attempts, crashes,
---          dropped (mask) ...
+--          for an idle child), groups (msgpack), each
+--          id, load, group, serial, attempts, crashes, dropped (mask)
 -- It only reserves: nothing is charged and nothing may be sent yet.
 local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -15,11 +15,7 @@ local LOOK = 50 -- campaigns looked at in one call, so that a call stays short
 
 local out, alone, taken = {}, 0, 0
 
-local function reply(wait)
-  table.insert(out, 1, wait)
-  table.insert(out, 2, alone)
-  return out
-end
+local function reply(wait) return { wait, alone, cmsgpack.pack(out) } end
 
 local paused = math.max(closed_ms(), day_ms(daily, 1))
 if account_rate then paused = math.max(paused, wait_ms(bucket('account', account_rate))) end
@@ -126,9 +122,8 @@ local function take(campaign, list, most)
     move(campaign, group, r, 'claim')
     r.tail = token
     members[#members + 1] = campaign.id .. '|' .. group
-    local row = { campaign.id, campaign.load, group, r.serial, r.attempts, r.crashes,
-                  r.dropped }
-    for _, value in ipairs(row) do out[#out + 1] = value end
+    out[#out + 1] = { campaign.id, campaign.load, group, r.serial, r.attempts,
+                      r.crashes, r.dropped }
   end
   taken = taken + #picked
   local units = #picked * campaign.group_size

@@ -73,9 +73,14 @@ end
 -- From now on callbacks are due for each member that it went to.
 local function expect_deliveries(item, r)
   local campaign, expected = item.campaign, TALLY[RANK.awaiting]
-  for member = 0, size_of(campaign, item.group) - 1 do
-    if not is_dropped(r, member) then campaign[expected] = campaign[expected] + 1 end
+  local size = size_of(campaign, item.group)
+  local left = size
+  if r.dropped > 0 then
+    for member = 0, size - 1 do
+      if is_dropped(r, member) then left = left - 1 end
+    end
   end
+  campaign[expected] = campaign[expected] + left
   awaiting[campaign.id .. '|' .. math.floor(item.group / CHUNK)] = true
 end
 
