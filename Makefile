@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit chaos breaks model lint audit format clean
+.PHONY: help demo test unit chaos breaks model bench lint audit format clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,10 @@ breaks: $(READY) ## switch protections off in a scratch copy and see tests fail
 
 model: $(READY) ## the protocol, model checked, with more mishaps than in `make test`
 	MODEL_MISHAPS=3 $(BIN)/python -m pytest -m model
+
+bench: $(READY) ## how fast, beside everything else, into docs/performance.md (20 minutes; needs nginx)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks --write
 
 lint: $(READY) ## format check, lint, types
 	$(BIN)/ruff format --check .
