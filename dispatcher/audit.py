@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, Protocol
 
-from dispatcher.errors import UnknownCampaign
 from dispatcher.ledger.codec import member_lock
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
@@ -218,12 +216,9 @@ def _clock(seconds: float) -> str:
 
 def ids_beside(ledger: Ledger, row: CampaignRow) -> Iterator[str]:
     """All message ids in the books of other campaigns of the same sender."""
-    for id_ in ledger.campaign_ids():
-        # One that died while loading may have expired.
-        with suppress(UnknownCampaign):
-            other = ledger.campaign(id_)
-            if id_ != row.id and other.sender == row.sender and other.load:
-                yield from _ids(ledger, other)
+    for other in ledger.campaigns(but={row.id}):
+        if other.sender == row.sender and other.load:
+            yield from _ids(ledger, other)
 
 
 def _ids(ledger: Ledger, row: CampaignRow) -> Iterator[str]:

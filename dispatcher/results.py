@@ -15,9 +15,10 @@ from typing import Any, Final
 from dispatcher.codes import code_of
 from dispatcher.errors import InvalidInput
 from dispatcher.ledger.codec import Record
+from dispatcher.ledger.day import used_up_until
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow, GroupRow
-from dispatcher.ledger.states import DeliveryState, GroupState
+from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
 from dispatcher.numbers import e164
 
 #: Groups whose error sentences are fetched together.
@@ -248,6 +249,15 @@ def progress(row: CampaignRow, now_ms: float, capped_until: float = 0) -> Progre
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),
     )
+
+
+def overview(ledger: Ledger) -> Iterator[Progress]:
+    """The progress of every campaign, oldest first."""
+    now = ledger.now_ms()
+    capped_until = used_up_until(ledger, now)
+    for row in ledger.campaigns():
+        waits = row.state == CampaignState.RUNNING
+        yield progress(row, now, capped_until if waits else 0)
 
 
 def _rate(row: CampaignRow, now_ms: float) -> float | None:

@@ -11,17 +11,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher import results
 from dispatcher.cli import findings, findings_redis, up_note
 from dispatcher.cli.account import Answer, ask, lacking
 from dispatcher.cli.findings import Finding, Level
 from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.cli.options import AsJson
 from dispatcher.cli.screen import busy, say, short, show, tell_json
-from dispatcher.cli.vitals import crew, inspect, plain_address
+from dispatcher.cli.vitals import inspect, plain_address, wake_ups
 from dispatcher.client import Dispatcher
 from dispatcher.embedded import ledger_address, redis_address
-from dispatcher.errors import ConfigError, DispatchError, UnknownCampaign
-from dispatcher.results import Progress
+from dispatcher.errors import ConfigError, DispatchError
+from dispatcher.ledger.vitals import vitals
 from dispatcher.settings import Settings
 from dispatcher.words import count
 
@@ -149,21 +150,12 @@ def _server(
 
 
 def _life(settings: Settings) -> Iterator[Finding]:
-    seen = crew(settings)
-    yield findings.workers(seen.children, seen.ready)
-    yield findings.queue(seen.wake_ups)
-    yield findings.callbacks(seen.callbacks, receiving=seen.receiving)
     with Dispatcher(settings) as dispatcher:
-        yield from findings.campaigns(_progress(dispatcher))
-
-
-def _progress(dispatcher: Dispatcher) -> Iterator[Progress]:
-    for run in dispatcher.campaigns():
-        try:
-            yield run.progress()
-        except UnknownCampaign:
-            # Its loading died, and what was noted of it has just expired.
-            continue
+        seen = dispatcher.ledger.run(vitals())
+        yield findings.workers(seen.children, seen.ready)
+        yield findings.queue(wake_ups(settings))
+        yield findings.callbacks(seen.inbox, receiving=seen.receiving)
+        yield from findings.campaigns(results.overview(dispatcher.ledger))
 
 
 def _tolerant(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from dispatcher.cli import up_note
-from dispatcher.cli.vitals import crew
 from dispatcher.cli.watching import QUIET_S, Look, Pulse, View, lowest, window
-from dispatcher.client import Dispatcher
-from dispatcher.errors import UnknownCampaign
+from dispatcher.ledger.calls import Rates
+from dispatcher.ledger.ledger import Ledger
+from dispatcher.ledger.rows import CampaignRow
+from dispatcher.ledger.states import CampaignState
+from dispatcher.ledger.vitals import vitals
 from dispatcher.results import Progress
+from dispatcher.settings import Settings
 
 
 class Eye:
     """Looks at one campaign, and remembers what it needs of the looks before."""
 
-    def __init__(self, dispatcher: Dispatcher, id_: str) -> None:
-        self._dispatcher = dispatcher
-        self._ledger = dispatcher.ledger
-        self._id = dispatcher.campaign(id_).id
+    def __init__(self, ledger: Ledger, id_: str, rates: Rates) -> None:
+        self._ledger = ledger
+        self._id = id_
+        self._rates = rates
         self._pulse = Pulse()
-        settings = dispatcher.settings
-        # The rates that `dispatcher up` runs with are those that count.
-        self._rates = up_note.running(settings) or settings
 
     def progress(self) -> Progress:
-        """Look once more."""
-        self._row = self._ledger.campaign(self._id)
-        self._look = Look.of(self._row, self._ledger.now_ms())
+        """Look once more.
+
+        Raises:
+            UnknownCampaign: No campaign has that id.
+        """
+        return self.see(self._ledger.campaign(self._id), self._ledger.now_ms())
+
+    def see(self, row: CampaignRow, now_ms: float) -> Progress:
+        """Take in what a look found."""
+        self._row = row
+        self._look = Look.of(row, now_ms)
         self._pulse.see(self._look, window(self._limit()[0]))
         return self._look.progress
 
@@ -45,8 +53,7 @@ class Eye:
         )
 
     def _limit(self) -> tuple[float | None, str]:
-        rates = self._rates
-        return lowest(rates.account_rate, rates.sender_rate, self._look.pace)
+        return lowest(self._rates.account, self._rates.sender, self._look.pace)
 
     def _errors(self) -> dict[str, int]:
         if not self._look.progress.counts["failed"]:
@@ -56,32 +63,35 @@ class Eye:
     def _workers(self) -> int | None:
         if self._pulse.quiet < QUIET_S:
             return None
-        return crew(self._dispatcher.settings).children
+        return self._ledger.run(vitals()).children
 
 
 class Eyes:
     """Looks at every campaign that runs, and at those that ended meanwhile."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, ledger: Ledger, rates: Rates) -> None:
+        self._ledger = ledger
+        self._rates = rates
         self._eyes: dict[str, Eye] = {}
         self._over: set[str] = set()
 
     def views(self) -> list[View]:
         """What there is to see."""
-        for id_ in self._dispatcher.ledger.campaign_ids():
-            if id_ not in self._over:
-                self._look(id_)
+        now_ms = self._ledger.now_ms()
+        for row in self._ledger.campaigns(but=self._over):
+            self._see(row, now_ms)
         return [eye.view(closely=False) for eye in self._eyes.values()]
 
-    def _look(self, id_: str) -> None:
-        try:
-            eye = self._eyes.get(id_) or Eye(self._dispatcher, id_)
-            now = eye.progress()
-        except UnknownCampaign:
-            self._over.add(id_)
-            return
-        if now.finished:
-            self._over.add(id_)
-        if id_ in self._eyes or not (now.finished or now.state == "paused"):
-            self._eyes[id_] = eye
+    def _see(self, row: CampaignRow, now_ms: float) -> None:
+        eye = self._eyes.get(row.id) or Eye(self._ledger, row.id, self._rates)
+        eye.see(row, now_ms)
+        if row.finished:
+            self._over.add(row.id)
+        if not (row.finished or row.state == CampaignState.PAUSED):
+            self._eyes[row.id] = eye
+
+
+def rates_of(settings: Settings) -> Rates:
+    """The rates that count: those that `dispatcher up` runs with, if it does."""
+    running = up_note.running(settings) or settings
+    return Rates(running.account_rate, running.sender_rate)

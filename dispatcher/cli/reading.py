@@ -9,13 +9,14 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from dispatcher import results
 from dispatcher.audit import Comparison
 from dispatcher.books import Verification
 from dispatcher.cli import auditing, report
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
 from dispatcher.cli.screen import busy, say, show, table, tell_json
 from dispatcher.client import Dispatcher
-from dispatcher.errors import DispatchError, UnknownCampaign
+from dispatcher.errors import DispatchError
 from dispatcher.explain import Explanation
 from dispatcher.ledger.identity import VERIFIED
 from dispatcher.results import Progress
@@ -56,22 +57,13 @@ def status(
 
 def _list(*, as_json: bool) -> None:
     with Dispatcher() as dispatcher:
-        rows = list(_all(dispatcher))
+        rows = list(results.overview(dispatcher.ledger))
     if as_json:
         tell_json([row.as_row() for row in rows])
     elif rows:
         show(_overview(rows))
     else:
         say("no campaigns yet; submit one with: dispatcher submit --help")
-
-
-def _all(dispatcher: Dispatcher) -> Iterator[Progress]:
-    for run in dispatcher.campaigns():
-        try:
-            yield run.progress()
-        except UnknownCampaign:
-            # Its loading died long ago, and what was noted of it has expired.
-            continue
 
 
 def _overview(rows: list[Progress]) -> Table:

@@ -70,10 +70,7 @@ def add(
     """Send these people nothing any more."""
     with Dispatcher() as dispatcher:
         added = dispatcher.suppress(numbers, sender, region=region)
-    if json:
-        tell_json({"added": added})
-    else:
-        say(f"{count(added, 'number')} added")
+    _tell("added", added, as_json=json)
 
 
 def remove(
@@ -86,10 +83,14 @@ def remove(
     """Take people off the list who want messages again."""
     with Dispatcher() as dispatcher:
         removed = dispatcher.unsuppress(numbers, sender, region=region)
-    if json:
-        tell_json({"removed": removed})
+    _tell("removed", removed, as_json=json)
+
+
+def _tell(done: str, number: int, *, as_json: bool) -> None:
+    if as_json:
+        tell_json({done: number})
     else:
-        say(f"{count(removed, 'number')} removed")
+        say(f"{count(number, 'number')} {done}")
 
 
 # -- list ----------------------------------------------------------------------

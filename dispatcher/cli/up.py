@@ -18,9 +18,10 @@ from dispatcher.cli.screen import grid, remark, say, short, show
 from dispatcher.cli.serve import PORT as CALLBACK_PORT
 from dispatcher.cli.up_note import Note
 from dispatcher.cli.up_system import Plan, Signals, System
-from dispatcher.cli.vitals import crew, plain_address
+from dispatcher.cli.vitals import plain_address
 from dispatcher.client import Dispatcher
-from dispatcher.errors import DispatchError, Refused, UnknownCampaign
+from dispatcher.errors import DispatchError, Refused
+from dispatcher.ledger.vitals import vitals
 from dispatcher.settings import Settings
 from dispatcher.words import count
 
@@ -157,7 +158,7 @@ def _check_owner(settings: Settings, here: Settings, *, simulated: bool) -> None
         if waiting := _unfinished(here):
             raise Refused(_other_provider(waiting, simulated=simulated))
         up_note.mark(settings, account)
-    if simulated and settings.redis_url and crew(here).children:
+    if simulated and settings.redis_url and _workers(here):
         raise Refused(
             "workers run on this Redis already: a simulated provider beside them would "
             "swallow what is meant to be sent; set BW_ACCOUNT_ID and its credentials, "
@@ -165,18 +166,14 @@ def _check_owner(settings: Settings, here: Settings, *, simulated: bool) -> None
         )
 
 
+def _workers(here: Settings) -> int:
+    with Dispatcher(here) as dispatcher:
+        return dispatcher.ledger.run(vitals()).children
+
+
 def _unfinished(here: Settings) -> list[str]:
     with Dispatcher(here) as dispatcher:
-        return [
-            run.id for run in dispatcher.campaigns() if _is_open(dispatcher, run.id)
-        ]
-
-
-def _is_open(dispatcher: Dispatcher, id_: str) -> bool:
-    try:
-        return not dispatcher.campaign(id_).progress().finished
-    except UnknownCampaign:
-        return False
+        return [row.id for row in dispatcher.ledger.campaigns() if not row.finished]
 
 
 def _other_provider(waiting: list[str], *, simulated: bool) -> str:

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from dispatcher.cli import report
-from dispatcher.cli.eyes import Eye, Eyes
+from dispatcher.cli.eyes import Eye, Eyes, rates_of
 from dispatcher.cli.options import AsJson
 from dispatcher.cli.screen import can_move, console, grid, say, table, tell_json
 from dispatcher.cli.waiting import looks
@@ -53,7 +53,9 @@ def watch(
         if id_ is None:
             _watch_all(dispatcher, as_json=json)
         else:
-            _watch_one(Eye(dispatcher, id_), as_json=json)
+            rates = rates_of(dispatcher.settings)
+            id_ = dispatcher.campaign(id_).id
+            _watch_one(Eye(dispatcher.ledger, id_, rates), as_json=json)
 
 
 # -- one -----------------------------------------------------------------------
@@ -160,7 +162,7 @@ def _drawn(done: int, total: int) -> RenderableType:
 
 
 def _watch_all(dispatcher: Dispatcher, *, as_json: bool) -> None:
-    eyes = Eyes(dispatcher)
+    eyes = Eyes(dispatcher.ledger, rates_of(dispatcher.settings))
     views = eyes.views()
     if not views and not as_json:
         say("no campaign is running; all of them: dispatcher status")

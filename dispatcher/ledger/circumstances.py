@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dispatcher.ledger.calls import HEARTBEAT_MS, Rates
+from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import CampaignState, GroupState
 
@@ -47,7 +47,6 @@ class Circumstances:
         day_wait: For so long nothing is sent: the day's units are used up.
         day_units: Units sent since midnight UTC; counted only where they are capped.
         children: Living worker children.
-        at_work: Those in a shift.
         down: Those that cannot reach the provider.
         buckets: The rates that bind it.
         waiting: The first groups in the queue of those handed back.
@@ -68,7 +67,6 @@ class Circumstances:
     day_wait: int = 0
     day_units: int = 0
     children: int = 0
-    at_work: int = 0
     down: int = 0
     buckets: tuple[Bucket, ...] = ()
     waiting: tuple[int, ...] = ()
@@ -81,7 +79,7 @@ class Circumstances:
 
 def look(id: str, rates: Rates) -> Call[Circumstances | None]:  # noqa: A002 - the public word for it
     """Look at a campaign under these rates; None for an unknown id."""
-    arguments = [id, *rates.all_arguments(), HEARTBEAT_MS, SAMPLE]
+    arguments = [id, *rates.all_arguments(), SAMPLE]
     return Call("explain", arguments, _read)
 
 

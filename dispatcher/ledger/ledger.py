@@ -6,7 +6,7 @@ workers' event loop. Both run the same scripts. Neither ever repeats a call by i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -23,11 +23,14 @@ from dispatcher.ledger.loads import Loads
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk
 from dispatcher.ledger.scripts import Call, Clock, evalsha, server_clock
 from dispatcher.ledger.server import Remark
+from dispatcher.ledger.vitals import vitals
 
 T = TypeVar("T")
 
 #: Fields of a large hash read at once: some 50 KB, and Redis busy for a millisecond.
 PAGE: Final = 2000
+#: Campaigns read at once: each some 1 KB, up to 10 KB with a long text.
+CAMPAIGNS_PAGE: Final = 200
 
 #: A hash as Redis returns it.
 _Hash = dict[bytes, bytes]
@@ -133,6 +136,27 @@ class Ledger(Loads):
             alive = pipe.execute() if ids else []
         return [id_ for id_, there in zip(ids, alive, strict=True) if there]
 
+    def campaigns(self, *, but: Container[str] = ()) -> Iterator[CampaignRow]:
+        """All campaigns but some, oldest first; not of loads that died and expired.
+
+        Read in pages: what is begun or given up meanwhile may be there or not.
+        """
+        with connection.faults():
+            raw: Any = self._redis.zrange(key("campaigns"), 0, -1)
+        ids = [id_ for id_ in map(bytes.decode, raw) if id_ not in but]
+        for first in range(0, len(ids), CAMPAIGNS_PAGE):
+            yield from self._campaigns(ids[first : first + CAMPAIGNS_PAGE])
+
+    def _campaigns(self, ids: Sequence[str]) -> Iterator[CampaignRow]:
+        pipe = self._redis.pipeline(transaction=False)
+        for id_ in ids:
+            pipe.hgetall(key("campaign", id_))
+        with connection.faults():
+            stored = pipe.execute()
+        for id_, fields in zip(ids, stored, strict=True):
+            if fields:
+                yield CampaignRow.parse(id_, fields)
+
     def groups(self, row: CampaignRow) -> Iterator[GroupRow]:
         """Every group of a campaign with its record, streamed chunk by chunk."""
         for number in range(-(-row.groups // CHUNK_GROUPS)):
@@ -213,7 +237,8 @@ class Ledger(Loads):
         if found is None:
             raise UnknownCampaign(f"no campaign has the id {row.id!r}")
         locks = [self.group(row, group).lock(row.sender) for group in found.waiting]
-        return replace(found, locked=self._locked(locks, found.now))
+        locked, signs = self._locked(locks, found.now), self.run(vitals())
+        return replace(found, locked=locked, children=signs.children, down=signs.down)
 
     def _locked(self, locks: list[str], now_ms: float) -> int:
         if not locks:
@@ -267,29 +292,6 @@ class Ledger(Loads):
             time: Any = self._redis.time()
         seconds, micros = time
         return float(seconds * 1000 + micros / 1000)
-
-    def vital_signs(
-        self, loads: Sequence[str], *, since: float, now: float
-    ) -> tuple[list[float], float, dict[str, int]]:
-        """What is due, until when a 429 pauses all, and how long some lists are.
-
-        Args:
-            loads: Campaigns' loads: of each, when its first group handed back is due.
-            since: A child not heard of since then is dead.
-            now: Who could not reach the provider, and said so, may be believed so long.
-        """
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hget(key("throttle"), "until")
-        pipe.zcount(key("children"), since, "+inf")
-        pipe.zcount(key("down"), now, "+inf")
-        pipe.llen(key("inbox"))
-        pipe.zcard(key("doubts"))
-        for load in loads:
-            pipe.zrange(key("due", load), 0, 0, withscores=True)
-        with connection.faults():
-            until, children, down, inbox, doubts, *dues = pipe.execute()
-        sizes = {"children": children, "down": down, "inbox": inbox, "doubts": doubts}
-        return [at for due in dues for _, at in due], float(until or 0), sizes
 
     # -- what may hold millions --------------------------------------------
 

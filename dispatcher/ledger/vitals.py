@@ -1,58 +1,46 @@
-"""The ledger's signs of life: what is due, who works, what holds everything up.
-
-One read of many keys; it judges nothing and changes nothing.
-"""
+"""Signs of life in the ledger: who works, what waits, what holds all up. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from dispatcher.ledger import suppressions
 from dispatcher.ledger.calls import HEARTBEAT_MS
-from dispatcher.ledger.ledger import Ledger
-from dispatcher.ledger.rows import CampaignRow
+from dispatcher.ledger.scripts import Call
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """How things stand.
+    """How things stand, as of one moment.
 
     Attributes:
-        due_s: Seconds that the group handed back first has been due.
-        rest_s: Seconds that the account still pauses because of a 429.
         children: Worker processes whose heart beats.
+        at_work: Those of them in a shift.
         down: Those that cannot reach the provider.
+        ready: Campaigns with something to send now.
         inbox: Callbacks stored and not applied.
+        receiving: Whether somebody applies them.
         doubts: Writes that are looked for at the provider.
-        suppressed: Opted-out numbers.
+        suppressed: Opted-out numbers, of all lists.
+        rest_ms: For so long the account still pauses because of a 429.
     """
 
-    due_s: float
-    rest_s: float
     children: int
+    at_work: int
     down: int
+    ready: int
     inbox: int
+    receiving: bool
     doubts: int
     suppressed: int
+    rest_ms: int
 
 
-def read_vitals(ledger: Ledger, running: Sequence[CampaignRow]) -> Vitals:
-    """Look at everything but the campaigns' own hashes.
+def vitals() -> Call[Vitals]:
+    """Look at everything but the campaigns."""
+    return Call("vitals", [HEARTBEAT_MS], _read)
 
-    Args:
-        ledger: Where to look.
-        running: Campaigns whose groups may be due.
-    """
-    now = ledger.now_ms()
-    first_due, pause_until, sizes = ledger.vital_signs(
-        [row.load for row in running], since=now - HEARTBEAT_MS, now=now
-    )
-    return Vitals(
-        due_s=max(0.0, now - min(first_due, default=now)) / 1000,
-        rest_s=max(0.0, pause_until - now) / 1000,
-        suppressed=sum(
-            suppressions.count(ledger, scope) for scope in suppressions.scopes(ledger)
-        ),
-        **sizes,
-    )
+
+def _read(reply: list[Any]) -> Vitals:
+    found = Vitals(*reply)
+    return replace(found, receiving=bool(found.receiving))

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -28,13 +26,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dispatcher.doors import Pass
-from dispatcher.errors import LedgerError, UnknownCampaign
+from dispatcher.errors import LedgerError
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.latency import histograms
 from dispatcher.ledger.ledger import Ledger
-from dispatcher.ledger.rows import CampaignRow
-from dispatcher.ledger.states import CampaignState, DeliveryState, GroupState
-from dispatcher.ledger.vitals import Vitals, read_vitals
+from dispatcher.ledger.totals import Totals, read_totals
+from dispatcher.ledger.vitals import Vitals, vitals
 from dispatcher.settings import Settings
 from dispatcher.web.basic import Basic, Guarded
 
@@ -72,24 +69,15 @@ class LedgerCollector(Collector):
         """
         now = self._clock()
         if now - self._read_at >= FRESH_S:
-            rows = list(self._rows())
-            running = [row for row in rows if row.state == CampaignState.RUNNING]
-            vitals = read_vitals(self._ledger, running)
             self._kept = [
-                *_campaigns(rows),
-                *_vitals(vitals),
+                *_totals(read_totals(self._ledger)),
+                *_vitals(self._ledger.run(vitals())),
                 self._answers(),
                 *self._limits(),
             ]
             self._read_at = now
         yield from self._kept
         yield _applied(self._counts)
-
-    def _rows(self) -> Iterator[CampaignRow]:
-        for id_ in self._ledger.campaign_ids():
-            # A submission may be given up in between, and its id is free again.
-            with suppress(UnknownCampaign):
-                yield self._ledger.campaign(id_)
 
     def _answers(self) -> Metric:
         family = HistogramMetricFamily(
@@ -118,46 +106,50 @@ class LedgerCollector(Collector):
         yield permitted
 
 
-def _campaigns(rows: list[CampaignRow]) -> Iterator[Metric]:
+def _totals(totals: Totals) -> Iterator[Metric]:
     """Sums over all campaigns."""
-    states = Counter(row.state.value for row in rows)
     yield _by(
         "dispatcher_campaigns",
         "Campaigns by state.",
-        {state.value: states[state.value] for state in CampaignState},
+        {state.value: n for state, n in totals.campaigns.items()},
     )
     yield _by(
         "dispatcher_groups",
         "Groups by state.",
-        {s.word: sum(row.counts[s] for row in rows) for s in GroupState},
+        {state.word: n for state, n in totals.groups.items()},
     )
     yield _by(
         "dispatcher_recipients",
         "Recipients of accepted groups, by how far their message got.",
-        {s.word: sum(row.delivery[s] for row in rows) for s in DeliveryState},
+        {state.word: n for state, n in totals.recipients.items()},
     )
     yield CounterMetricFamily(
         "dispatcher_units",
         "Units permitted to go: one a recipient, each try again.",
-        value=sum(row.gated_units for row in rows),
+        value=totals.units,
     )
     yield GaugeMetricFamily(
         "dispatcher_doubled_messages",
         "Messages beyond the first that the provider took for a group.",
-        value=sum(row.doubled for row in rows),
+        value=totals.doubled,
+    )
+    yield GaugeMetricFamily(
+        "dispatcher_oldest_due_seconds",
+        "How long the first group has been due.",
+        value=totals.overdue_ms / 1000,
     )
 
 
-def _vitals(vitals: Vitals) -> Iterator[Metric]:
+def _vitals(signs: Vitals) -> Iterator[Metric]:
     """What moves the campaigns, and what holds them up."""
+    rest_s = signs.rest_ms / 1000
     for name, text, value in (
-        ("oldest_due_seconds", "How long the first group has been due.", vitals.due_s),
-        ("throttled_seconds", "How long a 429 pauses the account yet.", vitals.rest_s),
-        ("worker_children", "Worker processes that live.", vitals.children),
-        ("unreachable_children", "Those that cannot reach the provider.", vitals.down),
-        ("callbacks_waiting", "Stored callbacks not yet applied.", vitals.inbox),
-        ("doubts", "Writes that are looked for at the provider.", vitals.doubts),
-        ("suppressed_numbers", "Opted-out numbers, of all senders.", vitals.suppressed),
+        ("throttled_seconds", "How long a 429 pauses the account yet.", rest_s),
+        ("worker_children", "Worker processes that live.", signs.children),
+        ("unreachable_children", "Those that cannot reach the provider.", signs.down),
+        ("callbacks_waiting", "Stored callbacks not yet applied.", signs.inbox),
+        ("doubts", "Writes that are looked for at the provider.", signs.doubts),
+        ("suppressed_numbers", "Opted-out numbers, of all senders.", signs.suppressed),
     ):
         yield GaugeMetricFamily(f"dispatcher_{name}", text, value=value)
 

@@ -40,7 +40,7 @@ def test_debt_pause_and_breaker(bench: Bench) -> None:
     bench.run(calls.breaker("child", "down", 0))
     bench.run(calls.throttle(2.0))
     facts = found(bench)
-    assert (facts.children, facts.at_work, facts.down) == (1, 1, 1)
+    assert (facts.children, facts.down) == (1, 1)
     assert facts.throttled == 2000
     account, sender = facts.buckets
     assert account.level == 25 - SIZE

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from dispatcher.doors import Pass
-from dispatcher.ledger import suppressions
+from dispatcher.ledger import suppressions, totals
 from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.latency import Latencies
@@ -148,13 +148,29 @@ def test_the_ledger_is_not_read_at_every_scrape(bench: Bench) -> None:
     assert 'groups{state="pending"} 3.0' in scraped.text()
 
 
-def test_a_submission_that_is_given_up_meanwhile(
+def test_a_submission_that_is_given_up_meanwhile(bench: Bench) -> None:
+    """Its id is listed, and is nobody's any more."""
+    bench.load(groups=3)
+    bench.redis.zadd(key("campaigns"), {"given-up": bench.clock.ms})
+    shown = Scraped(bench).shown()
+    assert shown["groups", "pending"] == 3
+    assert shown["campaigns", "running"] == 1
+
+
+def test_more_campaigns_than_are_summed_at_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its id was listed, and is nobody's when its counters are read."""
-    bench.load(groups=3)
-    monkeypatch.setattr(bench.ledger, "campaign_ids", lambda: ["given-up", "c"])
-    assert Scraped(bench).shown()["groups", "pending"] == 3
+    """Each counts once, and also the last page's group may be the one that is due."""
+    monkeypatch.setattr(totals, "PAGE", 2)
+    for place in range(4):
+        bench.load(f"c{place}", groups=2)
+        bench.clock.forward(1)
+    bench.claimed()
+    bench.settle("back", 0, 0, id_="c3")
+    bench.clock.forward(2000)
+    shown = Scraped(bench).shown()
+    assert (shown["campaigns", "running"], shown["groups", "claimed"]) == (4, 7)
+    assert shown["oldest_due_seconds", ""] == 2
 
 
 def test_nothing_private_and_no_campaign(bench: Bench) -> None:

@@ -10,26 +10,13 @@ import pytest
 from dispatcher import words
 from dispatcher.cli import report
 from dispatcher.cli.watching import Look, View
-from dispatcher.ledger.states import DeliveryState, GroupState
+from dispatcher.ledger.states import DeliveryState
 from dispatcher.pauses import what_to_do
-from dispatcher.results import CodeAction, Progress
+from dispatcher.results import CodeAction
+from tests.unit.progresses import progress
 
-NOW = Progress(
-    id="c",
-    state="running",
-    reason="",
-    recipients=100,
-    groups=10,
-    units=100,
-    counts={state.word: 0 for state in GroupState} | {"accepted": 10},
-    rejected={},
-    dropped={},
-    doubled=0,
-    rate=None,
-    eta=None,
-    created_at=None,
-    started_at=None,
-    ended_at=None,
+NOW = replace(
+    progress(accepted=10),
     delivery={state.word: 0 for state in DeliveryState}
     | {"delivered": 90, "awaiting": 7, "failed": 3},
     codes={4720: 1, 4781: 2},

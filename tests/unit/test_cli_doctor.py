@@ -18,9 +18,9 @@ from dispatcher.cli.findings_redis import RedisFacts
 from dispatcher.cli.up_note import Note, leave, only_one
 from dispatcher.cli.vitals import plain_address
 from dispatcher.ledger.server import Facts
-from dispatcher.ledger.states import GroupState
 from dispatcher.results import Progress
 from dispatcher.settings import Settings
+from tests.unit.progresses import progress
 
 GOOD: dict[str, Any] = {
     "redis_version": "7.4.1",
@@ -32,23 +32,7 @@ GOOD: dict[str, Any] = {
     "used_memory": 2_000_000,
 }
 ALWAYS = {"appendfsync": "always", "save": ""}
-IDLE = Progress(
-    id="fair",
-    state="running",
-    reason="",
-    recipients=0,
-    groups=0,
-    units=0,
-    counts={state.word: 0 for state in GroupState},
-    rejected={},
-    dropped={},
-    doubled=0,
-    rate=None,
-    eta=None,
-    created_at=None,
-    started_at=None,
-    ended_at=None,
-)
+IDLE = progress("fair", groups=0)
 
 
 @pytest.fixture(autouse=True)
@@ -291,7 +275,7 @@ def test_callbacks(waiting: int, *, receiving: bool, level: str, words: str) -> 
 
 
 def counting(**counts: int) -> Progress:
-    return replace(IDLE, counts={**IDLE.counts, **counts})
+    return progress("fair", groups=0, **counts)
 
 
 @pytest.mark.parametrize(

@@ -14,28 +14,12 @@ from dispatcher.books import Verification
 from dispatcher.cli import reading, report, steering, waiting
 from dispatcher.cli.entry import run as command_line
 from dispatcher.errors import LedgerUnreachable
-from dispatcher.ledger.states import GroupState
 from dispatcher.recipients import Row, read_recipients
 from dispatcher.results import Progress
 from dispatcher.run import Run
+from tests.unit.progresses import progress
 
-RUNNING = Progress(
-    id="c",
-    state="running",
-    reason="",
-    recipients=100,
-    groups=10,
-    units=100,
-    counts={state.word: 0 for state in GroupState},
-    rejected={},
-    dropped={},
-    doubled=0,
-    rate=None,
-    eta=None,
-    created_at=None,
-    started_at=None,
-    ended_at=None,
-)
+RUNNING = progress()
 DONE = replace(RUNNING, state="done")
 #: Codes of failed groups: the provider never judged it; it refused it.
 SPENT = "attempts used up: 500 internal"

@@ -11,30 +11,14 @@ from dispatcher.cli.watching import Look, Pulse, View, lowest, window
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import CampaignState, GroupState
 from dispatcher.results import Progress
+from tests.unit.progresses import progress
 
 LIMITLESS = "5.0 units/s, no limit is set"
-RUNNING = Progress(
-    id="c",
-    state="running",
-    reason="",
-    recipients=1000,
-    groups=100,
-    units=1000,
-    counts={state.word: 0 for state in GroupState} | {"pending": 100},
-    rejected={},
-    dropped={},
-    doubled=0,
-    rate=None,
-    eta=None,
-    created_at=None,
-    started_at=None,
-    ended_at=None,
-)
+RUNNING = progress(groups=100, pending=100)
 
 
 def counting(**counts: int) -> Progress:
-    none = {state.word: 0 for state in GroupState}
-    return replace(RUNNING, counts=none | counts)
+    return progress(groups=100, **counts)
 
 
 def view(

@@ -19,7 +19,6 @@ WELL = Circumstances(
     fresh=3,
     ahead=0,
     children=2,
-    at_work=2,
 )
 TRIED = replace(WELL, counts={GroupState.RETRY: 3}, fresh=0)
 ACCOUNT = Bucket("account", 2.0, 0.5, 0)
@@ -51,7 +50,7 @@ CASES = {
         ["scheduled"],
     ),
     "due to begin": (replace(WELL, state=CampaignState.SCHEDULED, starts_at=NOW), []),
-    "no worker": (replace(WELL, children=0, at_work=0), ["no-worker"]),
+    "no worker": (replace(WELL, children=0), ["no-worker"]),
     "restarted": (replace(WELL, unsure=900), ["ledger-restarted"]),
     "throttled": (replace(WELL, throttled=400), ["throttled"]),
     "the day is full": (replace(WELL, day_wait=60_000, day_units=500), ["day"]),

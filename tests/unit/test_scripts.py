@@ -33,6 +33,8 @@ from dispatcher.ledger.identity import Identity
 from dispatcher.ledger.scripts import Call
 from dispatcher.ledger.states import OPEN_STATES, DeliveryState, Event, GroupState
 from dispatcher.ledger.suppressions import Entry, Source
+from dispatcher.ledger.totals import sum_up
+from dispatcher.ledger.vitals import vitals
 
 FOLDER = resources.files("dispatcher.ledger") / "lua"
 NAMES = sorted(
@@ -102,7 +104,9 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (suppressions.remove([8], "+1"), ["+1", EIGHT]),
     (suppressions.opt_in([8]), ["", "", EIGHT]),
     (suppressions.opt_in([8], sender="+1", at=5.0), [5, "+1", EIGHT]),
-    (circumstances.look("c", RATES), ["c", 0.5, "", 900, 10_000, 16]),
+    (circumstances.look("c", RATES), ["c", 0.5, "", 900, 16]),
+    (vitals(), [10_000]),
+    (sum_up(400), [400, 200]),
     (
         calls.commit("c", "ab12", "hash", 2, {"groups": 200, "pace": 0.5}),
         ["c", "ab12", "hash", 2, "groups", 200, "pace", 0.5],

@@ -1,13 +1,13 @@
 -- explain.lua: all that decides whether a campaign sends now, as of one moment.
 -- ARGV: now, id, account_rate, sender_rate, daily (units a day; each "" = none),
---       heartbeat_ms (a child silent for longer is dead), sample (waiting groups to name)
+--       sample (waiting groups to name)
 -- returns: {} for an unknown id, else its state, reason, number of facts, the facts
 --          (name, number ...), number of buckets, the buckets (name, rate, level in
 --          units, ms until it is out of debt ...), then groups that are due now
 local id = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local daily = tonumber(ARGV[5])
-local heartbeat_ms, sample = tonumber(ARGV[6]), tonumber(ARGV[7])
+local sample = tonumber(ARGV[6])
 local campaign = open(id)
 if not campaign then return {} end
 
@@ -31,9 +31,6 @@ local facts = {
   now = NOW, starts_at = campaign.starts_at, fresh = campaign.groups - campaign.cursor,
   fresh_wait = wait < math.huge and wait or 0, next_due = next_due(), ahead = ahead(),
   throttled = throttled_ms(), unsure = unsure_ms(),
-  children = redis.call('ZCOUNT', KEY.children, NOW - heartbeat_ms, '+inf'),
-  at_work = redis.call('ZCOUNT', KEY.shifts, NOW - heartbeat_ms, '+inf'),
-  down = redis.call('ZCOUNT', KEY.down, '(' .. whole(NOW), '+inf'),
 }
 for _, name in pairs(NAME) do facts[name] = campaign[name] end
 
