@@ -8,6 +8,7 @@ an event loop (workers); nothing else differs between the two.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,17 +59,26 @@ _MAY_EXCEED_MEMORY: Final = frozenset(
     }
 )
 
+_NEEDS: Final = re.compile(r"^-- needs: (.+)$", re.MULTILINE)
+
 
 @cache
 def source(script: str) -> str:
-    """The whole text of a script: flags, generated tables, common part, script."""
+    """The whole text of a script: flags, generated tables, its parts, itself."""
     flags = "allow-oom" if script in _MAY_EXCEED_MEMORY else ""
-    head = f"#!lua flags={flags}"
-    return "\n".join((head, _tables(), _file("common"), _file(script)))
+    own = _file(script)
+    parts = [_file(f"parts/{part}") for part in ("base", *needs(own))]
+    return "\n".join((f"#!lua flags={flags}", _tables(), *parts, own))
+
+
+def needs(text: str) -> list[str]:
+    """The parts that a script names in its line `-- needs: ...`."""
+    line = _NEEDS.search(text)
+    return line[1].split(", ") if line else []
 
 
 def _file(name: str) -> str:
-    return (resources.files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
+    return (resources.files(__package__) / f"lua/{name}.lua").read_text("utf-8")
 
 
 @cache

@@ -94,7 +94,7 @@ byte doubled;
 
 byte first;                          /* scratch, 0 between the steps */
 
-/* ---- common.lua ---- */
+/* ---- parts/base.lua ---- */
 
 #define WAITS (state == PENDING || state == RETRY)
 #define STANDING (cancelled && WAITS -> CANCELLED : state)

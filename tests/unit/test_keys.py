@@ -13,7 +13,7 @@ import workers
 from dispatcher.ledger import keys
 from dispatcher.ledger.keys import CELERY_PREFIX, PATTERNS, PREFIX, key
 
-LUA = sorted(Path(str(resources.files("dispatcher.ledger") / "lua")).glob("*.lua"))
+LUA = sorted(Path(str(resources.files("dispatcher.ledger") / "lua")).rglob("*.lua"))
 PYTHON = [
     path
     for package in (dispatcher, workers)

@@ -40,8 +40,9 @@ FOLDER = resources.files("dispatcher.ledger") / "lua"
 NAMES = sorted(
     path.name.removesuffix(".lua")
     for path in FOLDER.iterdir()
-    if path.name.endswith(".lua") and path.name != "common.lua"
+    if path.name.endswith(".lua")
 )
+PARTS = ["buckets", "closed", "deliveries", "lanes"]
 RATES = Rates(account=0.5, daily=900)
 EIGHT = bytes(7) + b"\x08"
 
@@ -141,11 +142,27 @@ def test_header(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_source(name: str) -> None:
-    """The whole text: flags in the first line, then tables, common part, script."""
+    """The whole text: flags in the first line, then tables, parts, script."""
     source = scripts.source(name)
     tables = source.index("local STATE = {")
     assert source.startswith("#!lua flags=")
     assert tables < source.index("local function open(id)") < source.index(text(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_needs(name: str) -> None:
+    """A script names the parts that it uses and no other."""
+    code = re.sub("--.*", "", text(name))
+    used = [part for part in PARTS if set(re.findall(r"\w+", code)) & makes(part)]
+    assert sorted(scripts.needs(text(name))) == used
+
+
+def makes(part: str) -> set[str]:
+    """The names that a part brings."""
+    found = re.findall(
+        r"^local (?:function )?(\w+)", text(f"parts/{part}"), re.MULTILINE
+    )
+    return set(found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -212,11 +229,13 @@ def test_events() -> None:
 
 def test_open_states() -> None:
     """What keeps a campaign from being done is the same on both sides."""
-    body = text("common").partition("local function is_open")[2].partition("\nend")[0]
+    body = (
+        text("parts/base").partition("local function is_open")[2].partition("\nend")[0]
+    )
     assert set(re.findall(r"campaign\.(\w+)", body)) == {s.word for s in OPEN_STATES}
 
 
-@pytest.mark.parametrize("name", [*NAMES, "common"])
+@pytest.mark.parametrize("name", [*NAMES, "parts/base", "parts/deliveries"])
 def test_states(name: str) -> None:
     """A script names only states that exist: a typo would be nil, and never equal."""
     words = {state.word for state in GroupState}

@@ -6,6 +6,7 @@
 --          for an idle child), groups (msgpack), each
 --          id, load, group, serial, attempts, crashes, dropped (mask)
 -- It only reserves: nothing is charged and nothing may be sent yet.
+-- needs: lanes, buckets, closed
 local token, want, lease_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local account_rate, sender_rate = tonumber(ARGV[5]), tonumber(ARGV[6])
 local daily = tonumber(ARGV[7])

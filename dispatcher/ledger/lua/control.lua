@@ -3,6 +3,7 @@
 --       group whose refusal asks for the pause ("": in any case)
 -- returns: the campaign's state and reason afterwards; {} for an unknown id.
 -- A command that does not fit the state changes nothing: the caller compares.
+-- needs: closed
 local id, command, reason = ARGV[2], ARGV[3], ARGV[4]
 local refused = tonumber(ARGV[5])
 local campaign = open(id)

@@ -7,6 +7,7 @@
 --          that id | -2 accepted under another id | -3 no such campaign; then the
 --          actions taken: id, code, action ...
 -- Suppressing is the caller's; here it is only counted.
+-- needs: deliveries
 local account_rate, sender_rate = tonumber(ARGV[2]), tonumber(ARGV[3])
 local FIRST_RULE, RULE_STRIDE, STRIDE = 5, 3, 5
 local UNPROVEN, OTHER, UNKNOWN = -1, -2, -3

@@ -4,6 +4,7 @@
 -- returns: {} for an unknown id, else its state, reason, number of facts, the facts
 --          (name, number ...), number of buckets, the buckets (name, rate, level in
 --          units, ms until it is out of debt ...), then groups that are due now
+-- needs: lanes, buckets, closed
 local id = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local daily = tonumber(ARGV[5])

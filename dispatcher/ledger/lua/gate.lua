@@ -11,6 +11,7 @@
 --         to the same people | -4 canary is full | -(1024 + mask) leave these out
 --         first: they have opted out (calls.left_out)
 -- A repeated call with the same serial answers -1: it never lets through twice.
+-- needs: lanes, buckets, closed
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local daily = tonumber(ARGV[5])

@@ -6,6 +6,7 @@
 -- any living child was told. Whatever else answers at the address has forgotten groups
 -- that were let through: all campaigns wait for a person. One run, however many there
 -- are, for until it is over nothing may pass.
+-- needs: closed
 local child, seen_nonce, seen_count = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local why, paused = '', 0
 

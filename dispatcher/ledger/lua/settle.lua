@@ -10,6 +10,7 @@
 --          unknown (detail = code) | hold | ask (a person wants it again)
 -- spent: attempts that a serial proven unsent cost; a serial that was taken costs one
 -- returns for each group: 1 recorded | 0 nothing to change
+-- needs: deliveries
 local token = ARGV[2]
 local EXTRA = 1 -- flag: a further message id is kept
 local EVERYBODY = 0xFFFF -- mask: all members are left out

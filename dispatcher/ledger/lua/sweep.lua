@@ -3,6 +3,7 @@
 -- returns: recipients that became unconfirmed, 1 if more chunks are due
 -- A chunk is looked at again when the next of its groups is due, and forgotten when
 -- nothing is to come: settle.lua puts it back when another group is accepted.
+-- needs: deliveries
 local after_ms, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 local over = NOW - after_ms
 local AGAIN_MS = 1000 -- between two looks at one chunk

@@ -4,6 +4,7 @@
 -- returns: wake-ups to publish, ms until something is due (-1: nothing known)
 -- At most as many wake-ups wait as there are idle children. One that got lost is
 -- forgotten after WAKE_MS; one too many finds nothing to claim and ends at once.
+-- needs: buckets, closed
 local account_rate, daily = tonumber(ARGV[2]), tonumber(ARGV[3])
 local heartbeat_ms = tonumber(ARGV[4])
 local WAKE_MS = 3000
