@@ -1,7 +1,7 @@
 """Sending hours: between which times of their own clocks people may be written to.
 
-Pure arithmetic. It knows no list, no ledger and no rate; `lanes.lua` does the same sums at
-the gate, over the text that `Rule.stored` writes.
+Pure arithmetic. It knows no list, no ledger and no rate; `lanes.lua` does the same sums
+at the gate, over the text that `Rule.stored` writes.
 """
 
 from __future__ import annotations

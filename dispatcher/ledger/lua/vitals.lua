@@ -3,6 +3,7 @@
 -- returns: children, those in a shift, those that cannot reach the provider, campaigns
 --          with work now, stored callbacks, 1 if somebody applies them, doubts,
 --          opted-out numbers, ms for which the account pauses because of a 429
+-- needs: closed
 local alive = '(' .. whole(NOW - tonumber(ARGV[2]))
 
 local function heard(name) return redis.call('ZCOUNT', name, alive, '+inf') end
