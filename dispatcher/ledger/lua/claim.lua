@@ -108,8 +108,10 @@ end
 -- Ready again, later, or out of the queue: where the campaign goes after its turn.
 local function requeue(campaign)
   local next_at = NOW + fresh_wait(campaign)
-  local first = redis.call('ZRANGE', key('due', campaign.load), 0, 0, 'WITHSCORES')
-  if first[1] then next_at = math.min(next_at, tonumber(first[2])) end
+  if next_at > NOW then
+    local first = redis.call('ZRANGE', key('due', campaign.load), 0, 0, 'WITHSCORES')
+    if first[1] then next_at = math.min(next_at, tonumber(first[2])) end
+  end
   if next_at == math.huge then make_idle(campaign)
   elseif next_at <= NOW then make_ready(campaign)
   else make_later(campaign, next_at) end

@@ -45,11 +45,8 @@ local lists = {}
 
 local function lists_of(sender)
   if not lists[sender] then
-    lists[sender] = {}
-    for _, scope in ipairs({ 'all', sender }) do
-      local name = key('suppressed', scope)
-      if redis.call('EXISTS', name) == 1 then table.insert(lists[sender], name) end
-    end
+    local names = { key('suppressed', 'all'), key('suppressed', sender) }
+    lists[sender] = redis.call('EXISTS', unpack(names)) > 0 and names or {}
   end
   return lists[sender]
 end
@@ -193,9 +190,10 @@ end
 flush()
 for _, campaign in ipairs(opened) do note(campaign) end
 
+local total
 if passed > 0 then
-  if redis.call('EXISTS', KEY.identity) == 0 then introduce() end
-  redis.call('HINCRBY', KEY.identity, 'count', passed)
-end
-table.insert(answers, 1, tonumber(redis.call('HGET', KEY.identity, 'count')) or 0)
+  total = redis.call('HINCRBY', KEY.identity, 'count', passed)
+  if total == passed then introduce() end
+else total = tonumber(redis.call('HGET', KEY.identity, 'count')) or 0 end
+table.insert(answers, 1, total)
 return answers

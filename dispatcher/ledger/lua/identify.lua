@@ -46,7 +46,7 @@ local function pause(id)
   paused = paused + 1
 end
 
-if redis.call('HEXISTS', KEY.identity, 'nonce') == 0 then introduce() end
+introduce()
 look_at_server()
 look_at_memory()
 if why ~= '' then

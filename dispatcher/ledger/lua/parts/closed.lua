@@ -19,8 +19,9 @@ local function replication()
   return now, former
 end
 
--- From now on this ledger can be told from every other.
+-- From now on this ledger can be told from every other; nothing if it can already.
 local function introduce()
+  if redis.call('HEXISTS', KEY.identity, 'nonce') == 1 then return end
   local replid = replication()
   redis.call('HSET', KEY.identity, 'nonce', replid .. '-' .. whole(NOW_US), 'replid', replid)
 end
