@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -119,6 +120,14 @@ def read_callback(body: bytes) -> Reading:
         else:
             reading.events.append(event)
     return reading
+
+
+def told_at(body: bytes) -> float | None:
+    """When the first event of a body was, ms since the epoch; None if it cannot say."""
+    for raw in _split(body)[:1]:
+        with suppress(*_BROKEN):
+            return _ms(_event.decode(raw).time)
+    return None
 
 
 def _split(body: bytes) -> list[Any]:

@@ -280,6 +280,12 @@ class Ledger(Loads):
             raw: Any = self._redis.zrange(key("awaiting"), 0, -1, withscores=True)
         return [(name.decode(), since) for name, since in raw]
 
+    def first_callback(self) -> bytes | None:
+        """The body that waits first to be applied, if one does."""
+        with connection.faults():
+            raw: Any = self._redis.lindex(key("inbox"), 0)
+        return raw if raw is None else bytes(raw)
+
     def chunk(self, row: CampaignRow, number: int) -> list[GroupRow]:
         """The groups of one chunk."""
         return list(self._chunk(row, number).rows(row))

@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from dispatcher.callbacks import told_at
 from dispatcher.doors import Pass
 from dispatcher.errors import LedgerError
 from dispatcher.ledger.keys import key
@@ -72,12 +73,22 @@ class LedgerCollector(Collector):
             self._kept = [
                 *_totals(read_totals(self._ledger)),
                 *_vitals(self._ledger.run(vitals())),
+                self._lag(),
                 self._answers(),
                 *self._limits(),
             ]
             self._read_at = now
         yield from self._kept
         yield _applied(self._counts)
+
+    def _lag(self) -> Metric:
+        body, now = self._ledger.first_callback(), self._ledger.now_ms()
+        at = told_at(body) if body else None
+        return GaugeMetricFamily(
+            "dispatcher_callback_lag_seconds",
+            "How long ago the event was, by its own time, whose callback waits first.",
+            value=0.0 if at is None else max(0.0, now - at) / 1000,
+        )
 
     def _answers(self) -> Metric:
         family = HistogramMetricFamily(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -100,6 +101,26 @@ def test_what_holds_everything_up(bench: Bench) -> None:
     assert shown["unreachable_children", ""] == 1
     assert shown["callbacks_waiting", ""] == 2
     assert shown["suppressed_numbers", ""] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "lag"),
+    [
+        (b'[{"message":{},"time":"%s"},{"message":{},"time":"2001-01-01T00:00Z"}]', 9),
+        (b'{"message":{},"time":"%s"}', 9),
+        (b'[{"message":{}}]', 0),
+        (b'[{"message":{},"time":"soon"}]', 0),
+        (b"[]", 0),
+        (b"[7]", 0),
+        (b"nonsense", 0),
+    ],
+)
+def test_how_far_callbacks_lag(bench: Bench, body: bytes, lag: int) -> None:
+    """By the first event that waits; nothing where none does, or none can be read."""
+    assert Scraped(bench).shown()["callback_lag_seconds", ""] == 0
+    then = datetime.fromtimestamp(bench.clock.ms / 1000 - 9, UTC).isoformat().encode()
+    bench.redis.rpush(key("inbox"), body.replace(b"%s", then), b"[]")
+    assert Scraped(bench).shown()["callback_lag_seconds", ""] == pytest.approx(lag)
 
 
 def report(bench: Bench, *seen: tuple[str, float]) -> None:
