@@ -88,7 +88,7 @@ def lap(who: Contender, setting: Setting, groups: int, fsync: Fsync = "always") 
         environ = environment(who, store, answerer.url)
         environ["DISPATCHER_DATA_DIR"] = str(folder)
         empty = store.memory()
-        enqueue_s = _enqueued(who, groups, environ)
+        enqueue_s = enqueue(who, groups, environ)
         queued = (store.memory() - empty) / groups
         before = store.counters()
         worker = Process(setting.command, environ, folder / "worker.log")
@@ -152,7 +152,8 @@ def _looks(check: Callable[[], None]) -> Iterator[None]:
     raise TimeoutError(f"not all were sent and recorded within {_LONGEST_S:.0f} s")
 
 
-def _enqueued(who: Contender, groups: int, environ: dict[str, str]) -> float:
+def enqueue(who: Contender, groups: int, environ: dict[str, str]) -> float:
+    """Put groups into the queue from a process of its own; the seconds it took."""
     command = [sys.executable, "-m", "benchmarks.peers.enqueue"]
     done = subprocess.run(  # noqa: S603 - our own arguments
         [*command, who.module, str(groups)],

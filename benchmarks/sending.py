@@ -139,7 +139,7 @@ the provider to the last result stored. The provider is {answerer}: it answers a
 once, which suits those best that wait in line for each answer; a real one takes some
 50 ms. Redis is {redis}, one fresh server a lap, `appendfsync always` for everybody
 (in brackets `everysec`, one lap). Median of {rounds} rounds in turns (lowest to
-highest).
+highest). Redis commands include those that scripts call.
 
 {queues}
 Loops that record nothing: {flying} messages in flight in each process, answer read. Two
@@ -167,7 +167,7 @@ def _text(found: Found) -> str:
 def _queues(found: Found) -> str:
     heads = ["", "settings", "groups", "sent and recorded/s", "ours is", "enqueued/s",
              "Redis bytes a queued group", "worker us a group", "Redis us a group",
-             "Redis commands a group", "round trips a group"]  # fmt: skip
+             "Redis commands a group", "socket reads a group"]  # fmt: skip
     return table(heads, [_queue(found, who) for who in (OURS, *PEERS)])
 
 

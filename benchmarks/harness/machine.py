@@ -23,9 +23,13 @@ def facts() -> str:
     """One line: day, cores, processor, memory, Python."""
     memory = psutil.virtual_memory().total / 2**30
     day = datetime.now(UTC).date().isoformat()
-    cores = len(os.sched_getaffinity(0))
     python = f"Python {platform.python_version()}"
-    return f"{day}, {cores} cores ({_processor()}), {memory:.0f} GiB, {python}"
+    return f"{day}, {cores()} cores ({_processor()}), {memory:.0f} GiB, {python}"
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _processor() -> str:
