@@ -5,11 +5,23 @@ python -m benchmarks [--quick | --full] [--write]
 
 from __future__ import annotations
 
-from benchmarks import sending
+from benchmarks import (
+    callbacks,
+    commands,
+    deliveries,
+    memory,
+    rate,
+    scale,
+    sending,
+    steering,
+    submit,
+)
 from benchmarks.harness import command
 
-#: In the order of the page.
-ALL = (sending.measure,)
+_MODULES = (
+    *(sending, submit, memory, commands, scale),
+    *(rate, steering, callbacks, deliveries),
+)
 
 if __name__ == "__main__":
-    command.begin(*command.parse(None), ALL)
+    command.begin(*command.parse(None), [module.measure for module in _MODULES])

@@ -1,6 +1,6 @@
 """How fast are callbacks taken, beside an application that does nothing?
 
-    python -m benchmarks.callbacks [ROUNDS] [SECONDS]
+    python -m benchmarks.callbacks [--quick] [--write]
 
 One process of ours and one that only answers 204, on the same server, the same core
 and in turns; a real Redis that has every body on its disk before the answer, on
@@ -16,9 +16,7 @@ import base64
 import json
 import os
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +27,10 @@ import psutil
 import redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from benchmarks.harness import command
+from benchmarks.harness.command import Missing, Size
+from benchmarks.harness.figures import ratio, spread, table
+from benchmarks.harness.report import Section
 from dispatcher.doors import wanted
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger.connection import ledger_url
@@ -181,69 +183,86 @@ def stored(url: str) -> int:
         return int(client.llen(key("inbox")))
 
 
-def measure(rounds: int, seconds: int) -> None:
-    """Print the table, and what is on the disk afterwards."""
+_TEXT: Final = """\
+One process that takes callbacks beside one that only answers 204: same server, same
+core, {connections} connections, in turns; a real Redis has every body on its disk
+before the answer. "us" are of the processor for an answer; p99 is how long the slowest
+hundredth waited.
+
+{table}
+Answered {answered:,}, failed {failed:,}. Then Redis was killed and started again:
+{found:,} in the inbox, {lost:,} lost."""
+
+
+def measure(size: Size) -> Section:
+    """Both in turns; then what is on the disk.
+
+    Raises:
+        Missing: There is no `wrk`.
+        RuntimeError: Something that was answered is not on the disk.
+    """
+    if not shutil.which("wrk"):
+        raise Missing("it needs wrk: apt-get install wrk")
     here, *others = sorted(os.sched_getaffinity(0))
     # Redis and the load share what the receiver does not use.
     os.sched_setaffinity(0, others or {here})
+    try:
+        return _measured(here, size.pick(1, 5), size.pick(2, 4))
+    finally:
+        os.sched_setaffinity(0, {here, *others})
+
+
+def _measured(core: int, rounds: int, seconds: int) -> Section:
     bare, ours = [], []
-    print(
-        "| round | 204, 1/s | callbacks, 1/s | ratio | p99, ms "
-        "| 204, us | callbacks, us | ratio |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         script = write_script(folder)
         with EmbeddedServer(folder / "redis") as server:
-            with running(here) as idle, running(here, server.url) as receiver:
-                for number in range(1, rounds + 1):
+            with running(core) as idle, running(core, server.url) as receiver:
+                for _ in range(rounds):
                     bare.append(load(idle, script, seconds))
                     ours.append(load(receiver, script, seconds))
-                    print(_row(str(number), bare[-1:], ours[-1:]), flush=True)
-            print(_row("median", bare, ours))
             server._server.terminate()  # noqa: SLF001 - SIGKILL, as a crash
             server.start()
-            _tell_books(ours, stored(server.url))
+            found = stored(server.url)
+    answered = sum(one.answered for one in ours)
+    # More may be there: what the end of a round cut off, and what came again.
+    lost = max(answered - found, 0)
+    if lost:
+        raise RuntimeError(f"{lost} callbacks that were answered are not on the disk")
+    text = _TEXT.format(
+        connections=CONNECTIONS,
+        table=_table(bare, ours),
+        answered=answered,
+        failed=sum(one.failed for one in ours),
+        found=found,
+        lost=lost,
+    )
+    return Section("callbacks", "Taking callbacks", text)
 
 
-def _row(name: str, bare: list[Round], ours: list[Round]) -> str:
-    middle = statistics.median
-    pairs = list(zip(bare, ours, strict=True))
-    return (
-        f"| {name} | {middle(b.rate for b in bare):,.0f} "
-        f"| {middle(o.rate for o in ours):,.0f} "
-        f"| {middle(o.rate / b.rate for b, o in pairs):.2f} "
-        f"| {middle(o.p99_ms for o in ours):.1f} "
-        f"| {middle(b.cost for b in bare):.0f} "
-        f"| {middle(o.cost for o in ours):.0f} "
-        f"| {middle(b.cost / o.cost for b, o in pairs):.2f} |"
+def _table(bare: list[Round], ours: list[Round]) -> str:
+    heads = ["", "answers/s", "us", "p99, ms"]
+    rates = ratio([o.rate for o in ours], [b.rate for b in bare])
+    costs = ratio([b.cost for b in bare], [o.cost for o in ours])
+    return table(
+        heads,
+        [
+            _row("204 and nothing else", bare),
+            _row("callbacks, on disk", ours),
+            ["ratio", rates.tell(".2f"), costs.tell(".2f"), ""],
+        ],
     )
 
 
-def _tell_books(ours: list[Round], found: int) -> None:
-    answered = sum(one.answered for one in ours)
-    failed = sum(one.failed for one in ours)
-    # More may be there: what the end of a round cut off, and what came again.
-    lost = max(answered - found, 0)
-    print(f"answered {answered:,}, failed {failed:,}")
-    print(f"in the inbox after a crash of Redis {found:,}: {lost:,} lost")
-    if lost:
-        sys.exit(1)
-
-
-def main() -> None:
-    """Measure for as long as the command line says."""
-    if not shutil.which("wrk"):
-        sys.exit("install wrk first (apt-get install wrk)")
-    match [*map(int, sys.argv[1:])]:
-        case []:
-            measure(5, 4)
-        case [rounds]:
-            measure(rounds, 4)
-        case [rounds, seconds, *_]:
-            measure(rounds, seconds)
+def _row(name: str, rounds: list[Round]) -> list[str]:
+    return [
+        name,
+        spread([one.rate for one in rounds]).tell(),
+        spread([one.cost for one in rounds]).tell(),
+        spread([one.p99_ms for one in rounds]).tell(".1f"),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    command.run(measure)

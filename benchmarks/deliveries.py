@@ -1,6 +1,6 @@
 """How many events a second does one process apply?
 
-    python -m benchmarks.deliveries [GROUPS]
+    python -m benchmarks.deliveries [--quick] [--write]
 
 A real server that writes to its disk at every step, one campaign, two events
 (sending, delivered) for each of ten members of each group, shuffled, one body each,
@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import redis
 
-from dispatcher import logs
+from benchmarks.harness import command
+from benchmarks.harness.command import Size
+from benchmarks.harness.figures import table
+from benchmarks.harness.report import Section
 from dispatcher.campaign import Campaign
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger import calls
@@ -99,10 +101,17 @@ def _core_of(client: redis.Redis) -> float:
     return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
 
-def main() -> None:
-    """Measure."""
-    logs.configure(level="warning")
-    groups = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+_TEXT: Final = """\
+Two events (sending, delivered) for each of ten members of {groups:,} groups, in no
+order, one body each, all waiting in the inbox when the clock starts; one process
+applies them.
+
+{table}"""
+
+
+def measure(size: Size) -> Section:
+    """Apply what waits."""
+    groups = size.pick(1000, 5000)
     bodies = _bodies(groups)
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -116,13 +125,12 @@ def main() -> None:
             before = _core_of(client)
             seconds, core = asyncio.run(_apply(server.url))
             server_core = _core_of(client) - before
-        done = ledger.campaign("bench").delivery
-    count = len(bodies)
-    print(f"{count} events in {seconds:.1f} s: {count / seconds:,.0f} a second")
-    for who, used in (("the applier", core), ("Redis", server_core)):
-        print(f"{who} used {used:.1f} s of a core: {count / used:,.0f} a second")
-    print({state.word: number for state, number in done.items() if number})
+    rates = [len(bodies) / used for used in (seconds, core, server_core)]
+    heads = ["events", "events/s", "a second of the applier's core", "of Redis's"]
+    row = [f"{len(bodies):,}", *[f"{rate:,.0f}" for rate in rates]]
+    text = _TEXT.format(groups=groups, table=table(heads, [row]))
+    return Section("deliveries", "Applying callbacks", text)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(measure)

@@ -101,6 +101,7 @@ def lap(who: Contender, setting: Setting, groups: int, fsync: Fsync = "always") 
             lambda: who.recorded(store) >= groups,
         )
         asked = store.counters() - before
+        worker.kill()
     return Lap(
         groups=groups,
         enqueue_s=enqueue_s,

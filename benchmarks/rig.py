@@ -60,6 +60,8 @@ class Rig:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for worker in self.workers:
+            worker.kill()
         self._stack.close()
 
     def start(self, children: int = 2) -> Process:

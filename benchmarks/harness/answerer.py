@@ -11,7 +11,6 @@ import http.client
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from benchmarks.harness import job
+from benchmarks.harness.command import Missing
 from benchmarks.harness.process import Process
 
 #: Seconds it gets to start.
@@ -126,12 +126,12 @@ def find() -> str:
     """Where nginx is.
 
     Raises:
-        SystemExit: Nowhere; says what to install.
+        Missing: Nowhere; says what to install.
     """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if not program:
-        sys.exit(
-            "the benchmarks send to nginx, which is not installed: "
+        raise Missing(
+            "it sends to nginx, which is not installed: "
             "apt-get install nginx-light (it need not run)"
         )
     return program

@@ -18,6 +18,10 @@ from benchmarks.harness.report import Section
 from dispatcher import logs
 
 
+class Missing(Exception):
+    """A program that a benchmark needs is not installed; says what to do."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How much is measured.
@@ -59,11 +63,21 @@ def parse(arguments: Sequence[str] | None) -> tuple[Size, bool]:
 def begin(size: Size, write: bool, measures: Sequence[Measure]) -> None:  # noqa: FBT001 - as parsed
     """Measure one after the other."""
     logs.configure(level="warning")
-    for measure in measures:
-        started = time.monotonic()
+    missing = [fault for measure in measures if (fault := _one(measure, size, write))]
+    if missing:
+        sys.exit("\n".join(missing))
+
+
+def _one(measure: Measure, size: Size, write: bool) -> str:  # noqa: FBT001 - likewise
+    """Measure one; what it lacks, if it cannot be done."""
+    started = time.monotonic()
+    try:
         section = measure(size)
-        print(report.tell(section), flush=True)
-        took = time.monotonic() - started
-        print(f"({section.name}: {took:.0f} s)\n", file=sys.stderr, flush=True)
-        if write:
-            report.keep(section)
+    except Missing as fault:
+        return f"{measure.__module__}: {fault}"
+    print(report.tell(section), flush=True)
+    took = time.monotonic() - started
+    print(f"({section.name}: {took:.0f} s)\n", file=sys.stderr, flush=True)
+    if write:
+        report.keep(section)
+    return ""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from benchmarks.harness import command, report, targets
+from benchmarks import commands, steering, submit
+from benchmarks.harness import command, job, report, targets
 from benchmarks.harness.command import Size
 from benchmarks.harness.figures import Spread, ratio, spread, table
+from benchmarks.harness.monitor import Monitor
 from benchmarks.harness.report import Section
 from benchmarks.harness.store import Counters
 from benchmarks.harness.targets import Target
+from workers.bandwidth import Message
 
 # -- figures -------------------------------------------------------------------
 
@@ -166,3 +170,54 @@ def test_counters_tell_what_was_done_between() -> None:
     before = Counters(10, 1, 5, 1.0, {"get": 6, "set": 4})
     after = Counters(15, 3, 9, 1.5, {"get": 6, "set": 7, "del": 2})
     assert after - before == Counters(5, 2, 4, 0.5, {"set": 3, "del": 2})
+
+
+# -- steering ------------------------------------------------------------------
+
+
+def test_shares_are_those_of_whole_windows() -> None:
+    """Two windows of five seconds: 10 and 30 units, then 20 and 20; the last is cut."""
+    sends = [(0, 0, 10), (4.9, 1, 30), (5, 1, 20), (9, 0, 20), (10, 0, 10)]
+    assert steering.windows(sends, 2) == [0.25, 0.75, 0.5, 0.5]
+
+
+# -- what is asked of Redis ----------------------------------------------------
+
+HEARD = b"""\
++OK
+1790000000.1 [0 unix:/s] "hello" "3"
+1790000000.2 [0 unix:/s] "EVALSHA" "abc" "0" "" "T1"
+1790000000.2 [0 lua] "hget" "key" "field [0 lua] \\"get\\""
+1790000000.2 [0 lua] "hget" "key" "field"
+1790000000.3 [0 127.0.0.1:5] "get" "abc"
+"""
+
+
+def test_a_monitor_tells_clients_from_scripts() -> None:
+    monitor = Monitor("nowhere")
+    monitor.note(HEARD)
+    assert monitor.sent == {"hello": 1, "abc": 1, "get": 1}
+    assert monitor.inner == {"hget": 2}
+
+
+def test_every_script_has_a_name() -> None:
+    names = commands.scripts()
+    assert {"claim", "gate", "settle"} <= set(names.values())
+    assert "common" not in names.values()
+
+
+# -- numbers -------------------------------------------------------------------
+
+
+def test_numbers_in_no_order_are_all_different_and_may_be_begun_anywhere() -> None:
+    numbers = list(submit.shuffled(5000))
+    assert len(set(numbers)) == len(numbers)
+    assert numbers != sorted(numbers)
+    assert list(submit.shuffled(10, 40)) == numbers[40:50]
+
+
+def test_the_body_of_the_job_is_the_one_that_a_worker_sends() -> None:
+    """Peers must not have less to write than we do."""
+    names = {field.encode_name for field in msgspec.structs.fields(Message)}
+    assert set(job.body(3)) <= names
+    assert len(set(job.body(3)["to"])) == job.SIZE
