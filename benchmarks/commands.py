@@ -68,12 +68,9 @@ def _send(rig: Rig, groups: int, name: str) -> None:
 def scripts() -> dict[str, str]:
     """Name of each script by its digest."""
     folder = resources.files(dispatcher.ledger) / "lua"
-    names = [path.name.removesuffix(".lua") for path in folder.iterdir()]
-    return {
-        str(evalsha(Call(name, [], str), None)[0]): name
-        for name in names
-        if name != "common"
-    }
+    files = [path.name for path in folder.iterdir() if path.name.endswith(".lua")]
+    names = [file.removesuffix(".lua") for file in files]
+    return {str(evalsha(Call(name, [], str), None)[0]): name for name in names}
 
 
 _TEXT: Final = """\

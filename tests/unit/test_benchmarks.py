@@ -203,7 +203,6 @@ def test_a_monitor_tells_clients_from_scripts() -> None:
 def test_every_script_has_a_name() -> None:
     names = commands.scripts()
     assert {"claim", "gate", "settle"} <= set(names.values())
-    assert "common" not in names.values()
 
 
 # -- numbers -------------------------------------------------------------------
