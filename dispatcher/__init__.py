@@ -7,11 +7,13 @@ Submit with `Dispatcher`, or with `AsyncDispatcher` from an event loop, run
 """
 
 from dispatcher.aio import AsyncDispatcher
+from dispatcher.archive import Archive
 from dispatcher.async_run import AsyncRun
 from dispatcher.books import Verification
 from dispatcher.campaign import Campaign
 from dispatcher.client import Dispatcher
 from dispatcher.errors import (
+    CampaignArchived,
     CampaignError,
     ColumnError,
     ConfigError,
@@ -45,9 +47,11 @@ from dispatcher.settings import Settings
 from dispatcher.suppression import Suppression
 
 __all__ = [
+    "Archive",
     "AsyncDispatcher",
     "AsyncRun",
     "Campaign",
+    "CampaignArchived",
     "CampaignError",
     "CodeAction",
     "ColumnError",

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dispatcher.archive import Archive
 from dispatcher.async_run import AsyncRun
 from dispatcher.bridge import Threads, load, stream
 from dispatcher.campaign import Campaign
@@ -153,6 +156,45 @@ class AsyncDispatcher:
         """`AsyncRun.retry` of that campaign."""
         retry = partial(self._opened.retry, failed=failed, held=held, codes=codes)
         return await self._threads.call(retry, id)
+
+    async def ended_before(self, moment: datetime) -> list[AsyncRun]:
+        """Campaigns that have been done or cancelled since before then.
+
+        Args:
+            moment: Has a time zone.
+        """
+        runs = await self._threads.call(self._opened.ended_before, moment)
+        return [AsyncRun(run, self._threads) for run in runs]
+
+    async def archive(
+        self,
+        id: str,  # noqa: A002 - the public word for it
+        directory: str | Path,
+        *,
+        format: str = "csv",  # noqa: A002 - the public word for it
+        keep: bool = False,
+        anyway: bool = False,
+    ) -> Archive:
+        """Export a campaign that is over, then remove it; see `Dispatcher.archive`.
+
+        Args:
+            id: The campaign's.
+            directory: Where the files go; made if it is not there.
+            format: csv, jsonl or parquet (needs `group-dispatcher[parquet]`).
+            keep: Only export.
+            anyway: Also with held groups that nobody decided about, and with deliveries
+                that are still awaited: how they ended will not be known.
+
+        Raises:
+            UnknownCampaign: No campaign has that id.
+            CampaignArchived: It was archived before.
+            Refused: It is not over, or something of it is open; nothing was removed.
+            InvalidInput: There is no such format, or the place cannot be written to.
+            DispatchError: The files could not be written; nothing was removed.
+            LedgerError: Redis does not answer; call it again.
+        """
+        archive = partial(self._opened.archive, format=format, keep=keep, anyway=anyway)
+        return await self._threads.call(archive, id, directory)
 
     # -- who gets nothing any more -----------------------------------------
 

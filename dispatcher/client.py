@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from dispatcher.archive import Archive, archive
 from dispatcher.campaign import Campaign
 from dispatcher.embedded import ledger_address, redis_address
 from dispatcher.errors import InvalidInput, LedgerError
@@ -197,6 +199,55 @@ class Dispatcher(Suppressor):
     ) -> int:
         """`Run.retry` of that campaign."""
         return self.campaign(id).retry(failed=failed, held=held, codes=codes)
+
+    def ended_before(self, moment: datetime) -> list[Run]:
+        """Campaigns that have been done or cancelled since before then.
+
+        Args:
+            moment: Has a time zone.
+        """
+        end = moment.timestamp() * 1000
+        over = (row for row in self.ledger.campaigns() if row.finished)
+        return [Run(self, row.id) for row in over if row.ended_at < end]
+
+    def archive(
+        self,
+        id: str,  # noqa: A002 - the public word for it
+        directory: str | Path,
+        *,
+        format: str = "csv",  # noqa: A002 - the public word for it
+        keep: bool = False,
+        anyway: bool = False,
+    ) -> Archive:
+        """Export a campaign that is done or cancelled, then remove it.
+
+        It is removed when the files are on the disk and agree with the books. Its id
+        stays taken. To call it again after a crash is harmless, and finishes it.
+
+        Args:
+            id: The campaign's.
+            directory: Where the files go; made if it is not there.
+            format: csv, jsonl or parquet (needs `group-dispatcher[parquet]`).
+            keep: Only export.
+            anyway: Also with held groups that nobody decided about, and with deliveries
+                that are still awaited: how they ended will not be known.
+
+        Raises:
+            UnknownCampaign: No campaign has that id.
+            CampaignArchived: It was archived before.
+            Refused: It is not over, or something of it is open; nothing was removed.
+            InvalidInput: There is no such format, or the place cannot be written to.
+            DispatchError: The files could not be written; nothing was removed.
+            LedgerError: Redis does not answer; call it again.
+        """
+        return archive(
+            self.ledger,
+            check_id(id),
+            Path(directory),
+            format=format,
+            keep=keep,
+            anyway=anyway,
+        )
 
     def wake(self) -> None:
         """Call a worker. Should that fail, a worker's clock finds the work."""

@@ -13,6 +13,7 @@ DispatchError
  + MediaError          the provider's store of media did not do what was asked
  + Refused             a valid request that the present state forbids
    + UnknownCampaign   no campaign has that id
+   | + CampaignArchived   it was exported and removed
    + ContentConflict   the id is taken by a campaign with other content
    + ListRejected      no recipient is left, or one is bad under `strict`
    + UnitsExceeded     the list costs more units than the campaign may
@@ -82,6 +83,18 @@ class Refused(DispatchError):
 
 class UnknownCampaign(Refused):
     """No campaign has that id in this ledger."""
+
+
+class CampaignArchived(UnknownCampaign):
+    """It is over, was exported, and is not in the ledger any more.
+
+    Attributes:
+        archived_at: When, ms since the epoch.
+    """
+
+    def __init__(self, message: str, archived_at: float) -> None:
+        super().__init__(message)
+        self.archived_at = archived_at
 
 
 class ContentConflict(Refused):

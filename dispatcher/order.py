@@ -61,6 +61,7 @@ class Submission:
         dropped: Good numbers left out, by reason (duplicate, opted_out).
         rejections_file: Where every row left out is listed; None if there is none.
         lanes: Runs of groups with the same sending hours; none without such hours.
+        archived_at: When the campaign that was there was archived; None if it is not.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Submission:
     dropped: Mapping[str, int]
     rejections_file: Path | None
     lanes: Sequence[Lane] = field(default=(), repr=False)
+    archived_at: datetime | None = None
 
 
 def check_id(id_: str) -> str:

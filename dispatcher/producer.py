@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,13 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from dispatcher.errors import ContentConflict, LedgerError, LedgerUnreachable, Refused
+from dispatcher.errors import (
+    CampaignArchived,
+    ContentConflict,
+    LedgerError,
+    LedgerUnreachable,
+    Refused,
+)
 from dispatcher.ledger import calls
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.loads import LOAD_TTL_S
@@ -90,7 +97,15 @@ class Producer:
             dropped=load.dropped,
             rejections_file=rejections.path,
             lanes=load.lanes,
+            archived_at=self._archived_at(order) if existing else None,
         )
+
+    def _archived_at(self, order: Order) -> datetime | None:
+        try:
+            self._ledger.campaign(order.id)
+        except CampaignArchived as archived:
+            return datetime.fromtimestamp(archived.archived_at / 1000, UTC)
+        return None
 
     def _begin(self, order: Order) -> str:
         return self._ledger.run(calls.begin(order.id, LOAD_TTL_S))

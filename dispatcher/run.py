@@ -280,7 +280,8 @@ class Run:
         reason: str = "",
     ) -> None:
         answer = self._ledger.run(calls.control(self.id, command, reason))
-        state = answer[0] if answer else CampaignState.LOADING
+        # Without an answer there is no such campaign, or not yet: that is told.
+        state = answer[0] if answer else self._row().state
         if state not in (expected if isinstance(expected, tuple) else (expected,)):
             raise Refused(f"campaign {self.id!r} is {state}: it cannot {command}")
 

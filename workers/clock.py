@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from celery import Celery
 
-from dispatcher.errors import DispatchError, LedgerUnreachable
+from dispatcher.errors import DispatchError, LedgerUnreachable, UnknownCampaign
 from dispatcher.ledger import calls
 from dispatcher.ledger.calls import Settlement, Verdict
 from dispatcher.ledger.deliveries import sweep
@@ -125,7 +125,10 @@ class Clock(threading.Thread):
             _tolerate(partial(self._hold, id_, group))
 
     def _hold(self, id_: str, group: int) -> None:
-        campaign = self._ledger.campaign(id_)
+        try:
+            campaign = self._ledger.campaign(id_)
+        except UnknownCampaign:
+            return  # Settled, and archived, since it was listed.
         row = self._ledger.group(campaign, group)
         if row.record.state == GroupState.UNKNOWN:
             lock = row.lock(campaign.sender)

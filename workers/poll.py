@@ -146,9 +146,10 @@ class Poller:
         id_, _, number = name.rpartition("|")
         try:
             campaign = self._ledger.campaign(id_)
+            chunk = self._ledger.chunk(campaign, int(number))
         except UnknownCampaign:
             return None
-        groups = [g for g in self._ledger.chunk(campaign, int(number)) if _is_open(g)]
+        groups = [group for group in chunk if _is_open(group)]
         return _Chunk(campaign, groups) if groups else None
 
 

@@ -16,13 +16,14 @@ from dispatcher.campaign import Campaign
 from dispatcher.cli import report
 from dispatcher.cli.demo_list import opted_out, write_list
 from dispatcher.cli.demo_parts import Interrupts, Stage
-from dispatcher.cli.exports import export, write_csv
+from dispatcher.cli.exports import export
 from dispatcher.cli.options import option
 from dispatcher.cli.reading import verdict
 from dispatcher.cli.screen import grid, remark, say, show, table, watched
 from dispatcher.cli.waiting import Bar, Show, looks, speed
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError
+from dispatcher.exports import write_csv
 from dispatcher.recipients import read_recipients
 from dispatcher.results import Progress
 from dispatcher.run import Run

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from dispatcher import logs
 from dispatcher.cli import (
+    archiving,
     demo,
     doctor,
     exports,
@@ -41,7 +42,7 @@ app: Final = typer.Typer(rich_markup_mode=None)
 
 _FAMILIES: Final = (
     *(demo, up, submit, reading, watch, exports, suppress),
-    *(steering, media, running, serve, flower, doctor),
+    *(steering, archiving, media, running, serve, flower, doctor),
 )
 for module in _FAMILIES:
     module.add_to(app)

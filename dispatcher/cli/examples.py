@@ -36,6 +36,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "dispatcher resolve open-house 17 --sent 1589228074636lm4k2je7j7jklbn2",
         "dispatcher resolve open-house 17 --not-sent",
     ),
+    "archive": (
+        "dispatcher archive open-house --output archive",
+        "dispatcher archive --older-than 30d --format parquet --yes",
+    ),
     "media put": ("dispatcher media put poster.jpg map.png",),
     "media list": ("dispatcher media list", "dispatcher media list --json"),
     "media delete": ("dispatcher media delete 2cf24dba5fb0a30e26e83b2ac5b9e29e.jpg",),

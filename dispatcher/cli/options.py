@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_type_hints
 
 import typer
 
@@ -59,6 +60,23 @@ def parse_time(text: str | None, option: str) -> datetime | None:
             f"{option}: write a time such as 2026-12-01T18:00 (local time) "
             "or 2026-12-01T18:00-05:00"
         ) from None
+
+
+#: A written age, and what its letter stands for.
+_AGE: Final = re.compile(r"([0-9]{1,5})([hdw])", re.ASCII)
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_age(text: str, option: str) -> timedelta:
+    """Read a written age, such as 30d, 12h or 4w.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(f"{option}: write an age such as 30d, 12h or 4w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def taking(fields: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

@@ -29,6 +29,10 @@ FIRST: Final = 5
 
 def submission(done: Submission, region: str) -> None:
     """What a submission did."""
+    if done.archived_at:
+        when = f"{done.archived_at:%Y-%m-%d %H:%M} UTC"
+        say(f"campaign {done.id} with the same content was archived on {when}")
+        return
     if done.existing:
         say(f"campaign {done.id} exists with the same content: nothing was changed")
     else:

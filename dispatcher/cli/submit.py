@@ -235,7 +235,7 @@ def _place(call: Call, dispatcher: Dispatcher, order: Order) -> None:
         report.submission(submission, order.region)
     if call.wait:
         _see_through(run, quiet=call.json)
-    elif not call.json:
+    elif not call.json and not submission.archived_at:
         say(f"\nnext: dispatcher status {order.id}")
 
 
@@ -247,6 +247,8 @@ def _submission(run: Run) -> Submission:
 def _row(submission: Submission) -> dict[str, object]:
     """The form of `submit --json`."""
     file = submission.rejections_file
+    archived_at = submission.archived_at
+    archived = {"archived_at": archived_at.isoformat()} if archived_at else {}
     return {
         "id": submission.id,
         "existing": submission.existing,
@@ -256,6 +258,7 @@ def _row(submission: Submission) -> dict[str, object]:
         "rejected": dict(submission.rejected),
         "dropped": dict(submission.dropped),
         "rejections_file": str(file) if file else None,
+        **archived,
     }
 
 

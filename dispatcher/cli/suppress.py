@@ -12,12 +12,12 @@ from typing import IO, Annotated, Final, TypeAlias
 import typer
 
 from dispatcher.cli.examples import add_examples
-from dispatcher.cli.exports import whole_file
 from dispatcher.cli.options import AsJson, option
 from dispatcher.cli.report import left_out_rows
 from dispatcher.cli.screen import busy, say, show, table, tell_json
 from dispatcher.client import Dispatcher
 from dispatcher.errors import ListRejected
+from dispatcher.exports import whole_file
 from dispatcher.ledger.suppressions import ALL
 from dispatcher.listfile import STDIN
 from dispatcher.numbers import DEFAULT_REGION, mask

@@ -7,7 +7,8 @@ that died are never seen again.
 
     pattern                 type    holds
     campaigns               zset    campaign id by time of submission (ms)
-    campaign:{id}           hash    the campaign, its counters, its load nonce
+    campaign:{id}           hash    the campaign, its counters, its load nonce; or what
+                                    is left of it once it is archived: a tombstone
     {load}:groups:{chunk}   string  packed member numbers of up to 128 groups
     {load}:records:{chunk}  hash    group -> packed record; absent means pending
     {load}:lanes            hash    lane -> groups and sending hours; lane:at -> cursor
@@ -20,6 +21,8 @@ that died are never seen again.
     {load}:masks            hash    group:serial -> members left out of that send
     {load}:delivery:{chunk} hash    group -> packed delivery states; absent: awaiting
     loads                   hash    load nonce -> campaign id
+    graves                  hash    load nonce -> archived campaign to remove, chunks
+    archived                hash    sums over all that were archived
     ready                   zset    campaigns with work now, by turn
     later                   zset    campaigns with work later, by time (ms)
     leases                  zset    claim token by end of its lease (ms)
@@ -75,6 +78,8 @@ PATTERNS: Final = MappingProxyType(
         "masks": PREFIX + "%s:masks",
         "delivery": PREFIX + "%s:delivery:%d",
         "loads": PREFIX + "loads",
+        "graves": PREFIX + "graves",
+        "archived": PREFIX + "archived",
         "ready": PREFIX + "ready",
         "later": PREFIX + "later",
         "leases": PREFIX + "leases",

@@ -7,22 +7,26 @@ workers' event loop. Both run the same scripts. Neither ever repeats a call by i
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from redis.exceptions import NoScriptError
 
-from dispatcher.errors import LedgerError, UnknownCampaign
+from dispatcher.errors import CampaignArchived, LedgerError, UnknownCampaign
 from dispatcher.ledger import connection, scripts, server
 from dispatcher.ledger.calls import Rates
 from dispatcher.ledger.circumstances import Circumstances, look
 from dispatcher.ledger.codec import CHUNK_GROUPS, Record, unpack_chunk
+from dispatcher.ledger.graves import Graves
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.loads import Loads
 from dispatcher.ledger.rows import CampaignRow, GroupRow, LaneRow, MemberChunk
 from dispatcher.ledger.scripts import Call, Clock, evalsha, server_clock
 from dispatcher.ledger.server import Remark
+from dispatcher.ledger.states import CampaignState
 from dispatcher.ledger.vitals import vitals
 
 T = TypeVar("T")
@@ -36,7 +40,7 @@ CAMPAIGNS_PAGE: Final = 200
 _Hash = dict[bytes, bytes]
 
 
-class Ledger(Loads):
+class Ledger(Loads, Graves):
     """The ledger over a blocking connection.
 
     Args:
@@ -118,12 +122,11 @@ class Ledger(Loads):
 
         Raises:
             UnknownCampaign: No campaign has that id.
+            CampaignArchived: It had one.
         """
         with connection.faults():
             raw: Any = self._redis.hgetall(key("campaign", id))
-        if not raw:
-            raise UnknownCampaign(f"no campaign has the id {id!r}")
-        return CampaignRow.parse(id, raw)
+        return _campaign(id, raw)
 
     def campaign_ids(self) -> list[str]:
         """Ids of all campaigns, oldest first; not of loads that died and expired."""
@@ -154,8 +157,8 @@ class Ledger(Loads):
         with connection.faults():
             stored = pipe.execute()
         for id_, fields in zip(ids, stored, strict=True):
-            if fields:
-                yield CampaignRow.parse(id_, fields)
+            with suppress(UnknownCampaign):
+                yield _campaign(id_, fields)
 
     def groups(self, row: CampaignRow) -> Iterator[GroupRow]:
         """Every group of a campaign with its record, streamed chunk by chunk."""
@@ -176,13 +179,14 @@ class Ledger(Loads):
         return self.chunk(row, chunk)[place]
 
     def _chunk(self, row: CampaignRow, number: int) -> MemberChunk:
-        pipe = self._redis.pipeline(transaction=False)
+        # Of one instant: else groups of a campaign that is removed may seem untouched.
+        pipe = self._redis.pipeline(transaction=True)
         pipe.get(key("groups", row.load, number))
         pipe.hgetall(key("records", row.load, number))
         pipe.hgetall(key("delivery", row.load, number))
         with connection.faults():
             packed, records, deliveries = pipe.execute()
-        return _member_chunk(row, number, packed, records, deliveries)
+        return self._member_chunk(row, number, packed, records, deliveries)
 
     def lanes(self, row: CampaignRow) -> list[LaneRow]:
         """Its runs of groups; one of them all for a campaign without sending hours."""
@@ -211,7 +215,7 @@ class Ledger(Loads):
             pipe.hgetall(key("delivery", row.load, number))
         with connection.faults():
             raw, due, extra, lanes, *stored = pipe.execute()
-        now = CampaignRow.parse(row.id, raw)
+        now = _campaign(row.id, raw)
         groups = (
             group
             for number in chunks
@@ -225,7 +229,23 @@ class Ledger(Loads):
     ) -> MemberChunk:
         with connection.faults():
             packed: Any = self._redis.get(key("groups", row.load, number))
-        return _member_chunk(row, number, packed, records, deliveries)
+        return self._member_chunk(row, number, packed, records, deliveries)
+
+    def _member_chunk(
+        self,
+        row: CampaignRow,
+        number: int,
+        packed: bytes | None,
+        records: _Hash,
+        deliveries: _Hash,
+    ) -> MemberChunk:
+        if packed is None:
+            # Archived meanwhile, as a rule: then that is what is told.
+            self.campaign(row.id)
+            raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
+        parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
+        delivered = {int(group): raw for group, raw in deliveries.items()}
+        return MemberChunk(number, unpack_chunk(packed), parsed, delivered)
 
     def circumstances(self, row: CampaignRow, rates: Rates) -> Circumstances:
         """What decides whether a campaign sends now.
@@ -235,6 +255,7 @@ class Ledger(Loads):
         """
         found = self.run(look(row.id, rates))
         if found is None:
+            self.campaign(row.id)
             raise UnknownCampaign(f"no campaign has the id {row.id!r}")
         locks = [self.group(row, group).lock(row.sender) for group in found.waiting]
         locked, signs = self._locked(locks, found.now), self.run(vitals())
@@ -342,15 +363,20 @@ class Ledger(Loads):
             return bool(self._redis.pexpire(name, lease_ms))
 
 
-def _member_chunk(
-    row: CampaignRow,
-    number: int,
-    packed: bytes | None,
-    records: _Hash,
-    deliveries: _Hash,
-) -> MemberChunk:
-    if packed is None:
-        raise LedgerError(f"chunk {number} of campaign {row.id!r} is missing")
-    parsed = {int(group): Record.unpack(raw) for group, raw in records.items()}
-    delivered = {int(group): raw for group, raw in deliveries.items()}
-    return MemberChunk(number, unpack_chunk(packed), parsed, delivered)
+def _campaign(id_: str, raw: _Hash) -> CampaignRow:
+    """A stored campaign, unless there is none any more."""
+    if not raw:
+        raise UnknownCampaign(f"no campaign has the id {id_!r}")
+    row = CampaignRow.parse(id_, raw)
+    if row.state is CampaignState.ARCHIVED:
+        raise CampaignArchived(_epitaph(row), row.archived_at)
+    return row
+
+
+def _epitaph(row: CampaignRow) -> str:
+    at = datetime.fromtimestamp(row.archived_at / 1000, UTC)
+    counts = (f"{n:,} {state.word}" for state, n in row.counts.items() if n)
+    return (
+        f"campaign {row.id!r} was archived on {at:%Y-%m-%d %H:%M} UTC to {row.where}: "
+        f"{row.ended}, groups: {', '.join(counts)}"
+    )

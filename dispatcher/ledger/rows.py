@@ -24,6 +24,9 @@ class CampaignRow:
         delivery: Recipients of accepted groups by delivery state.
         codes: Recipients it could not be delivered to, by code.
         actions: How often something was done because of a code.
+        archived_at: When it was archived; there are no groups any more then.
+        ended: Of an archived one: done or cancelled.
+        where: Where it was exported to.
     """
 
     id: str
@@ -53,6 +56,9 @@ class CampaignRow:
     starts_at: float = 0
     slow_pace: float = 0
     slow_until: float = 0
+    archived_at: float = 0
+    ended: str = ""
+    where: str = ""
 
     @classmethod
     def parse(cls, id: str, raw: Mapping[bytes, bytes]) -> CampaignRow:  # noqa: A002 - the public word for it
@@ -79,7 +85,7 @@ class CampaignRow:
         return self.state in (CampaignState.DONE, CampaignState.CANCELLED)
 
 
-_TEXTS = ("reason", "load", "content", "spec", "sender")
+_TEXTS = ("reason", "load", "content", "spec", "sender", "ended", "where")
 _TABLES = ("rejected", "dropped")
 _WHOLE = (
     *("recipients", "units", "gated", "gated_units", "doubled"),
@@ -87,7 +93,7 @@ _WHOLE = (
 )
 _FLOATS = (
     *("created_at", "started_at", "ended_at", "starts_at"),
-    *("slow_pace", "slow_until"),
+    *("slow_pace", "slow_until", "archived_at"),
 )
 
 

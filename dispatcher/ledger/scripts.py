@@ -56,6 +56,8 @@ _MAY_EXCEED_MEMORY: Final = frozenset(
     {
         *("settle", "lapse", "renew", "leave", "control", "identify"),
         *("deliver", "sweep", "inbox", "throttle", "unthrottle", "breaker"),
+        # What makes room again.
+        "bury",
     }
 )
 

@@ -66,6 +66,7 @@ class CampaignState(StrEnum):
     PAUSED = "paused"
     DONE = "done"
     CANCELLED = "cancelled"
+    ARCHIVED = "archived"
 
 
 class Event(StrEnum):
@@ -123,6 +124,7 @@ _C = CampaignState
 
 #: The commands a person (or a worker with a reason) gives to a campaign. Distrust is
 #: the ledger's own, when it finds itself set back; vouch is said by who verified it.
+#: Archived is for good: only its id and how it ended are known then.
 CAMPAIGN_MOVES: Final = MappingProxyType(
     {
         "pause": {_C.SCHEDULED: _C.PAUSED, _C.RUNNING: _C.PAUSED},
@@ -138,5 +140,6 @@ CAMPAIGN_MOVES: Final = MappingProxyType(
             _C.PAUSED: _C.PAUSED,
         },
         "vouch": {_C.PAUSED: _C.PAUSED},
+        "archive": {_C.DONE: _C.ARCHIVED, _C.CANCELLED: _C.ARCHIVED},
     }
 )

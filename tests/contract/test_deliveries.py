@@ -21,6 +21,7 @@ from dispatcher.errors import LedgerUnreachable
 from dispatcher.ledger import suppressions
 from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.codec import member_lock
+from dispatcher.ledger.graves import bury
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.states import DeliveryState
 from dispatcher.numbers import e164
@@ -29,6 +30,7 @@ from dispatcher.tags import build_tag
 from tests.bench import SENDER, SIZE, Bench, members_of, ticket
 from workers import deliveries
 from workers.deliveries import AGAIN_S, REST_S, STAND_BY_S, Deliveries
+from workers.shelf import Shelf
 
 OURS: Final = "+19195551200"
 
@@ -559,3 +561,62 @@ def test_states_have_words(post: Post) -> None:
         *("awaiting", "sending", "sent", "delivered", "failed", "unconfirmed")
     }
     post.apply()
+
+
+# -- campaigns that were archived ------------------------------------------------
+
+
+def archive(bench: Bench) -> None:
+    """Make a tombstone of the campaign, and remove its groups."""
+    bench.loaded.clear()
+    bench.control("cancel")
+    assert bench.ledger.run(bury(bench.row(), "archive")) == "buried"
+    for grave in bench.ledger.graves():
+        bench.ledger.clear(grave)
+
+
+@pytest.mark.parametrize(("known", "counted"), [(False, 4), (True, 3)])
+def test_late_callbacks_of_an_archived_campaign(
+    post: Post,
+    known: bool,  # noqa: FBT001
+    counted: int,
+) -> None:
+    """Dropped and counted, also by an applier that remembers the campaign."""
+    post.bench.claim(1)
+    post.send()
+    post.settle("accepted", detail="m1")
+
+    async def go(applier: Deliveries) -> float:
+        if known:
+            post.put(event(member=1))
+            await applier.run_once()
+        archive(post.bench)
+        post.put(event(member=0), event("message-failed", member=2, code=4720))
+        post.put(event(message_id="m9", serial=9), event(group=77))
+        await applier.run_once()
+        return await applier.run_once()
+
+    assert post.work(go) == REST_S
+    assert post.counts["unknown"] == counted
+    assert post.bench.redis.keys("*:delivery:*") == []
+
+
+def test_archived_between_two_questions(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the applier has found out of it so far: the body is dropped."""
+    post.bench.claim(1)
+    post.send()
+    post.settle("failed", detail="400")
+    known = Shelf.campaign
+
+    async def vanishes(shelf: Shelf, id_: str, load: str) -> Campaign:
+        if post.bench.loaded:
+            archive(post.bench)
+        return await known(shelf, id_, load)
+
+    monkeypatch.setattr(Shelf, "campaign", vanishes)
+    post.put(event(member=0))
+    post.apply(rounds=3)
+    assert post.bench.loaded == []
+    assert post.counts["unknown"] == 1

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from dispatcher.doors import Pass
 from dispatcher.ledger import suppressions, totals
 from dispatcher.ledger.async_ledger import AsyncLedger
+from dispatcher.ledger.graves import bury
 from dispatcher.ledger.keys import key
 from dispatcher.ledger.latency import Latencies
 from dispatcher.ledger.ledger import Ledger
@@ -81,6 +82,21 @@ def test_groups_units_and_recipients(bench: Bench) -> None:
     assert shown["units_total", ""] == 10
     assert shown["permitted_units_per_second", "account"] == 400
     assert ("permitted_units_per_second", "sender") not in shown
+
+
+def test_archived_campaigns_are_still_counted(bench: Bench) -> None:
+    """What only grows does not fall when a campaign goes; the rest goes with it."""
+    bench.sent(2)
+    for group in range(2):
+        bench.settle("accepted", group, detail=f"m{group}")
+    scraped = Scraped(bench)
+    before = scraped.shown()
+    bench.loaded.clear()
+    assert bench.ledger.run(bury(bench.row(), "archive")) == "buried"
+    now = scraped.shown()
+    assert now["units_total", ""] == before["units_total", ""] == 20
+    assert (now["campaigns", "archived"], now["campaigns", "done"]) == (1, 0)
+    assert (before["groups", "accepted"], now["groups", "accepted"]) == (2, 0)
 
 
 def test_what_holds_everything_up(bench: Bench) -> None:

@@ -11,10 +11,10 @@ from kombu.exceptions import OperationalError
 from structlog.testing import capture_logs
 
 from dispatcher.errors import (
+    CampaignArchived,
     LedgerCorrupt,
     LedgerError,
     LedgerUnreachable,
-    UnknownCampaign,
 )
 from dispatcher.ledger.codec import Record, member_lock
 from dispatcher.ledger.ledger import Ledger
@@ -248,9 +248,18 @@ def test_silence_ends(replies: list[Any], calls: int, told: list[int]) -> None:
 # -- faults ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "fault", [UnknownCampaign("gone"), LedgerCorrupt("damaged"), ZeroDivisionError()]
-)
+def test_a_campaign_that_was_archived_meanwhile() -> None:
+    """Nothing to hold, nothing to tell; the others are held."""
+    books = Books(wake=[[0, 0]])
+    books.unknown = [("c1", 3), ("c2", 4)]
+    books.faults = {"c1": CampaignArchived("archived", 0)}
+    with capture_logs() as logs:
+        clock(books).beat()
+    assert ("c2", 4, *verdict_of_hold()) in books.asked
+    assert [e["event"] for e in logs] == ["group.grace_ended"]
+
+
+@pytest.mark.parametrize("fault", [LedgerCorrupt("damaged"), ZeroDivisionError()])
 def test_one_damaged_group_stops_nothing_else(fault: Exception) -> None:
     """The other groups are held and the workers are called all the same."""
     books, broker = Books(wake=[[1, 0]]), Broker()

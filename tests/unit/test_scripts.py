@@ -15,6 +15,7 @@ from dispatcher.ledger import (
     calls,
     circumstances,
     deliveries,
+    graves,
     identity,
     scripts,
     suppressions,
@@ -30,8 +31,15 @@ from dispatcher.ledger.calls import (
 )
 from dispatcher.ledger.deliveries import Answer, Parcel, Rule, Taken
 from dispatcher.ledger.identity import Identity
+from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.scripts import Call
-from dispatcher.ledger.states import OPEN_STATES, DeliveryState, Event, GroupState
+from dispatcher.ledger.states import (
+    OPEN_STATES,
+    CampaignState,
+    DeliveryState,
+    Event,
+    GroupState,
+)
 from dispatcher.ledger.suppressions import Entry, Source
 from dispatcher.ledger.totals import sum_up
 from dispatcher.ledger.vitals import vitals
@@ -43,6 +51,14 @@ NAMES = sorted(
     if path.name.endswith(".lua")
 )
 PARTS = ["buckets", "closed", "deliveries", "lanes"]
+ROW = CampaignRow(
+    *("c", CampaignState.DONE),
+    load="ab12",
+    gated_units=7,
+    doubled=6,
+    counts={GroupState.ACCEPTED: 9},
+    delivery={DeliveryState.SENT: 8},
+)
 RATES = Rates(account=0.5, daily=900)
 EIGHT = bytes(7) + b"\x08"
 
@@ -98,6 +114,13 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
     (deliveries.sweep(1500.0), [1500, 4]),
     (deliveries.take_bodies("A", 2, 9, [b"x"]), ["A", 15_000, 2, 9, b"x"]),
     (calls.forget("c"), ["c"]),
+    (
+        graves.bury(ROW, "/srv/archive"),
+        [
+            *("c", "ab12", "/srv/archive", "accepted", 9, "delivery_sent", 8),
+            *("gated_units", 7, "doubled", 6),
+        ],
+    ),
     (
         suppressions.add([Entry(7, Source.STOP, 5.0), Entry(8, Source.HAND)]),
         ["all", EIGHT[:7] + b"\7", "stop", 5, EIGHT, "hand", ""],
@@ -173,14 +196,14 @@ def test_names_are_taken_once(name: str) -> None:
 
 
 def test_what_may_run_without_memory() -> None:
-    """What ends or limits something may exceed memory, what begins something not."""
+    """What ends, limits or frees something may exceed memory, what begins it not."""
     roomy = {
         name for name in NAMES if "allow-oom" in scripts.source(name).split("\n")[0]
     }
     assert roomy == {
         *("settle", "lapse", "renew", "leave", "control", "identify"),
         *("deliver", "sweep", "inbox"),
-        *("throttle", "unthrottle", "breaker"),
+        *("throttle", "unthrottle", "breaker", "bury"),
     }
 
 

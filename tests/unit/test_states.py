@@ -61,6 +61,8 @@ CAMPAIGN = {
     ("running", "distrust"): "paused",
     ("paused", "distrust"): "paused",
     ("paused", "vouch"): "paused",
+    ("done", "archive"): "archived",
+    ("cancelled", "archive"): "archived",
 }
 
 

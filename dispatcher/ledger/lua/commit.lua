@@ -7,7 +7,7 @@ local id, load, content, chunks = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local hash = key('campaign', id)
 local first = redis.call('HMGET', hash, 'load', 'content')
 if first[1] == load then return '' end
-if first[1] then return first[2] end
+if first[2] then return first[2] end
 
 for chunk = 0, chunks - 1 do
   if redis.call('EXISTS', key('groups', load, chunk)) == 0 then

@@ -5,7 +5,7 @@
 -- commit writes everything anew.
 local id = ARGV[2]
 local hash = key('campaign', id)
-if redis.call('HEXISTS', hash, 'load') == 1 then return 0 end
+if redis.call('HEXISTS', hash, 'content') == 1 then return 0 end
 redis.call('DEL', hash)
 redis.call('ZREM', KEY.campaigns, id)
 return 1

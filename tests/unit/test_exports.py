@@ -1,4 +1,4 @@
-"""Exports of the command line: rows, formats and files."""
+"""Exports: rows, formats and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli import exports
+from dispatcher import exports
 from dispatcher.errors import InvalidInput
 
 GROUP = {
