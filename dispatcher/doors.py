@@ -1,4 +1,4 @@
-"""Who may come in: what Flower and the callback receiver have in common.
+"""Who may come in: what Flower, callback receiver and pages have in common.
 
 Each of them asks for a user name and a password if those are set, and is open to this
 machine only if they are not. Nothing here opens a port.
@@ -15,7 +15,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.settings import Settings
 
 #: What the names of its two settings begin with, in lower case.
-Door = Literal["flower", "callback"]
+Door = Literal["flower", "callback", "pages"]
 
 
 class Pass(NamedTuple):

@@ -214,7 +214,8 @@ def _unknown(facts: Circumstances) -> Iterator[Reason]:
 
 def _line(facts: Circumstances) -> Iterator[Reason]:
     if facts.ahead > 0 and _may_go_now(facts):
-        text = f"{facts.ahead} other campaigns are before it in the line"
+        others = "campaign is" if facts.ahead == 1 else "campaigns are"
+        text = f"{facts.ahead} other {others} before it in the line"
         yield Reason(
             "turn", "limits", text, "give it a higher priority when you submit"
         )

@@ -17,6 +17,8 @@ from dispatcher.lanes import Lane
 from dispatcher.recipients import Row
 
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Characters that the provider's message ids may have at most.
+_LONGEST_ID: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,19 @@ class Submission:
     rejections_file: Path | None
     lanes: Sequence[Lane] = field(default=(), repr=False)
     archived_at: datetime | None = None
+
+
+def check_message_id(text: str) -> str:
+    """A message id of the provider's as a person wrote it, without blanks around.
+
+    Raises:
+        InvalidInput: It is empty, too long, or holds what no id does.
+    """
+    if not text.strip() or len(text) > _LONGEST_ID or not text.isprintable():
+        raise InvalidInput(
+            f"write the provider's message id, at most {_LONGEST_ID} characters"
+        )
+    return text.strip()
 
 
 def check_id(id_: str) -> str:

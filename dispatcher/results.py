@@ -244,7 +244,7 @@ def progress(row: CampaignRow, now_ms: float, capped_until: float = 0) -> Progre
         slow_until=_moment(row.slow_until) if slow else None,
         capped_until=_moment(capped_until),
         rate=rate,
-        eta=_eta(row, rate),
+        eta=time_left(row, rate),
         created_at=_moment(row.created_at),
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),
@@ -271,7 +271,8 @@ def _rate(row: CampaignRow, now_ms: float) -> float | None:
 _UNSENT: Final = (GroupState.PENDING, GroupState.CLAIMED, GroupState.RETRY)
 
 
-def _eta(row: CampaignRow, rate: float | None) -> float | None:
+def time_left(row: CampaignRow, rate: float | None) -> float | None:
+    """Seconds to the end at a rate; None when nothing can be said."""
     left = sum(row.counts[state] for state in _UNSENT)
     if row.finished or not rate or not row.groups:
         return None

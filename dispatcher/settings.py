@@ -158,6 +158,18 @@ class Settings(BaseSettings):
         default=None, alias="DISPATCHER_CALLBACK_PASSWORD"
     )
 
+    #: Who may see campaigns in a browser, and steer them; both or neither.
+    pages_username: str | None = Field(
+        default=None, alias="DISPATCHER_PAGES_USERNAME", repr=False
+    )
+    pages_password: SecretStr | None = Field(
+        default=None, alias="DISPATCHER_PAGES_PASSWORD"
+    )
+    #: Where people find Flower; linked to from the pages.
+    flower_url: str | None = Field(
+        default=None, alias="DISPATCHER_FLOWER_URL", pattern=r"^https?://"
+    )
+
     log_format: Literal["console", "json", "auto"] = Field(
         default="auto", alias="DISPATCHER_LOG_FORMAT"
     )

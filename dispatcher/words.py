@@ -34,6 +34,15 @@ DELIVERIES: Final = (
     *("sent", "sending", "awaiting"),
 )
 
+DELIVERY_STATES: Final[Mapping[str, str]] = {
+    "delivered": "arrived",
+    "failed": "did not arrive",
+    "unconfirmed": "may have arrived: nobody said so in time",
+    "sent": "with the carrier",
+    "sending": "on their way to the carrier",
+    "awaiting": "nothing was heard yet",
+}
+
 #: What was done because of a delivery code.
 ACTIONS: Final[Mapping[str, str]] = {
     "suppress": "opted out",

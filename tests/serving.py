@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.types import ASGIApp
@@ -25,12 +25,12 @@ def serving(
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp, ending: Callable[[], None] | None = None) -> Iterator[str]:
     """Any application on our server."""
     ready = threading.Event()
     listener: socket.socket = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(app, ready.set)
+    server = Server(app, ready.set, ending)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -1,10 +1,10 @@
-"""`dispatcher serve`: takes the provider's callbacks, and applies them."""
+"""`dispatcher serve`: takes the provider's callbacks, applies them; campaign pages."""
 
 from __future__ import annotations
 
 from functools import partial
 from socket import socket
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import structlog
 import typer
@@ -19,6 +19,9 @@ from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.server import Remark
 from dispatcher.settings import Settings
+
+if TYPE_CHECKING:
+    from dispatcher.web.pages import Pages
 
 log = structlog.get_logger(__name__)
 
@@ -47,21 +50,27 @@ def serve(
         option("--poll", "Ask the provider, too: for those whom no callback reaches."),
     ] = False,
 ) -> None:
-    """Take the provider's callbacks until SIGTERM or Ctrl-C.
+    """Take callbacks and show campaigns in a browser, until Ctrl-C.
 
     It asks for $DISPATCHER_CALLBACK_USERNAME and $DISPATCHER_CALLBACK_PASSWORD, which
     are set at the provider, too; without them it serves this machine only. Callbacks
     go to /callbacks; /healthz says whether they can be stored. TLS is for a proxy.
+
+    Campaigns are watched and steered at /, with $DISPATCHER_PAGES_USERNAME and
+    $DISPATCHER_PAGES_PASSWORD. Without them the pages are open to this machine if
+    callbacks need no password either, else closed.
 
     Without a public address use --poll: deliveries are then learnt from the provider's
     message search, within its rate limit; STOP messages are not, so add those by hand.
     """
     # Slow to import, and of no use to any other command; so is what `_site` needs.
     from dispatcher.web import server  # noqa: PLC0415
+    from dispatcher.web.pages import Pages  # noqa: PLC0415
 
     settings = Settings.load()
     asked = wanted(settings, "callback")
     check_address(host, "callback", asked, "the callback receiver")
+    pages = Pages(settings, callbacks=asked)
     address = ledger_address(settings)
     remarks = _check(address, insisted=settings.allow_unsafe_redis)
     try:
@@ -73,12 +82,13 @@ def serve(
     logs.configure(settings.log_format, settings.log_level)
     for remark in remarks:
         log.warning("redis.unsafe", found=remark.found, advice=remark.advice)
-    site = _site(settings, address, asked, poll=poll)
-    server.serve(site, listener, partial(_announce, listener))
+    site = _site(settings, address, asked, pages, poll=poll)
+    ready = partial(_announce, listener, is_open=pages.is_open)
+    server.serve(site, listener, ready, pages.stop)
 
 
 def _site(
-    settings: Settings, address: str, asked: Pass | None, *, poll: bool
+    settings: Settings, address: str, asked: Pass | None, pages: Pages, *, poll: bool
 ) -> ASGIApp:
     """What is served, and what runs beside it."""
     from dispatcher.ledger.inbox import Inbox  # noqa: PLC0415
@@ -90,12 +100,13 @@ def _site(
 
     inbox = Inbox(address)
     applier = Deliveries(AsyncLedger(address), settings)
-    duties = [applier.live]
+    duties = [applier.live, pages.keep]
     if poll:
         client, deadline = Bandwidth.from_settings(settings), settings.http_deadline
         duties.append(Poller(Ledger(address), client, inbox, deadline).live)
     collector = LedgerCollector(Ledger(address), settings, applier.counts)
-    return make_site(inbox, asked, [metrics_route(collector, asked)], duties)
+    routes = [metrics_route(collector, asked), pages.route]
+    return make_site(inbox, asked, routes, duties)
 
 
 def _check(ledger: str, *, insisted: bool) -> list[Remark]:
@@ -112,7 +123,13 @@ def _check(ledger: str, *, insisted: bool) -> list[Remark]:
         return []
 
 
-def _announce(listener: socket) -> None:
+def _announce(listener: socket, *, is_open: bool) -> None:
     host, port, *_ = listener.getsockname()
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"{READY}http://{shown}:{port}/callbacks")
+    if is_open:
+        typer.echo(f"pages: http://{shown}:{port}/")
+    else:
+        typer.echo(
+            "pages: closed; set DISPATCHER_PAGES_USERNAME and DISPATCHER_PAGES_PASSWORD"
+        )

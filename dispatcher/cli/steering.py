@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from dispatcher.cli.options import AsJson, CampaignId, campaign, option
 from dispatcher.cli.screen import busy, remark, say, tell_json
 from dispatcher.errors import DispatchError, InvalidInput
+from dispatcher.order import check_message_id
 from dispatcher.run import Run
 from dispatcher.sendcodes import may_be_retried
 from dispatcher.words import count, explain_code, state_and_reason
-
-#: Characters that the provider's message ids may have at most.
-_LONGEST_ID: Final = 256
 
 
 def add_to(app: typer.Typer) -> None:
@@ -195,8 +193,7 @@ def _found(sent: str | None, *, not_sent: bool) -> str | None:
         raise InvalidInput("pass either --sent MESSAGE_ID or --not-sent")
     if sent is None:
         return None
-    if not sent.strip() or len(sent) > _LONGEST_ID or not sent.isprintable():
-        raise InvalidInput(
-            f"--sent: write the provider's message id, at most {_LONGEST_ID} characters"
-        )
-    return sent.strip()
+    try:
+        return check_message_id(sent)
+    except InvalidInput as error:
+        raise InvalidInput(f"--sent: {error}") from None

@@ -222,11 +222,19 @@ def _places(
     )
     yield "rate", _rate(settings, simulated=bool(system.simulator))
     yield "callbacks", system.callbacks or "not taken"
+    if system.callbacks:
+        yield "campaigns", _pages(system, settings)
     if system.callbacks and not system.simulator:
         yield "", "the provider comes by https: see the README for what to set there"
     yield "Flower", system.flower or "not started"
     yield "data", short(settings.data_path)
     yield "logs", short(system.logs)
+
+
+def _pages(system: System, settings: Settings) -> str:
+    if settings.callback_username and not settings.pages_username:
+        return "not shown: set DISPATCHER_PAGES_USERNAME and ..._PASSWORD"
+    return system.callbacks.removesuffix("/callbacks") + "/"
 
 
 def _rate(settings: Settings, *, simulated: bool) -> str:

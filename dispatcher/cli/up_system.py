@@ -178,6 +178,10 @@ class System:
         if self.simulator:
             fields |= simulated(self.simulator)
             fields["BW_APPLICATION_ID"] = self._settings.application_id or "simulated"
+        if self._plan.flower_port and not self._settings.flower_url:
+            fields["DISPATCHER_FLOWER_URL"] = (
+                f"http://127.0.0.1:{self._plan.flower_port}"
+            )
         return fields
 
     # -- run and stop ------------------------------------------------------

@@ -37,10 +37,15 @@ class Slot:
     @property
     def seconds(self) -> int:
         """How long it is."""
-        width = SLOT_S
-        while self.start >= width * SLOTS:
-            width *= 2
-        return width
+        return width_at(self.start)
+
+
+def width_at(age: float) -> int:
+    """Seconds of the slot that a campaign of this age, in seconds, is in."""
+    width = SLOT_S
+    while age >= width * SLOTS:
+        width *= 2
+    return width
 
 
 def slots(raw: Mapping[bytes, bytes]) -> Iterator[Slot]:

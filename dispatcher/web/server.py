@@ -97,16 +97,29 @@ class Server(uvicorn.Server):
     Args:
         app: What answers.
         ready: Called once requests are answered.
+        ending: Called when it begins to end: answers without an end must find one.
     """
 
-    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        ready: Callable[[], None],
+        ending: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(config(app))
         self._ready = ready
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more, and let what is under way end."""
+        if self._ending is not None:
+            self._ending()
+        await super().shutdown(sockets)
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
@@ -144,11 +157,16 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
-def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    ending: Callable[[], None] | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first."""
     look_rarely()
     with _signals_are_heard_once():
-        Server(app, ready).run([listener])
+        Server(app, ready, ending).run([listener])
 
 
 @contextmanager

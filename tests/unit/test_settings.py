@@ -80,6 +80,18 @@ VARIABLES: list[tuple[str, str, str, object, object]] = [
         SecretStr("s3cret"),
         None,
     ),
+    ("pages_username", "DISPATCHER_PAGES_USERNAME", "ann", "ann", None),
+    (
+        "pages_password",
+        "DISPATCHER_PAGES_PASSWORD",
+        "s3cret",
+        SecretStr("s3cret"),
+        None,
+    ),
+    (
+        *("flower_url", "DISPATCHER_FLOWER_URL"),
+        *("https://flower.example", "https://flower.example", None),
+    ),
     ("allow_unsafe_redis", "DISPATCHER_ALLOW_UNSAFE_REDIS", "1", True, False),
     ("log_format", "DISPATCHER_LOG_FORMAT", "json", "json", "auto"),
     ("log_level", "DISPATCHER_LOG_LEVEL", "debug", "debug", "info"),
