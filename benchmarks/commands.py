@@ -78,7 +78,8 @@ _TEXT: Final = """\
 submission to the worker's end. **{sent:.3f} commands a group** are sent by all clients
 together: that is what the target means. The scripts among them call {inner:.2f}
 commands a group inside the server. Redis read {reads:.3f} times a group from a socket
-(a command that carries hundreds of groups takes several reads).
+(a command that carries hundreds of groups takes several reads); {wire:,.0f} bytes a
+group went in and out.
 
 {table}"""
 
@@ -93,6 +94,7 @@ def measure(size: Size) -> Section:
         sent=sent,
         inner=asked.inner.total() / groups,
         reads=asked.counters.reads / groups,
+        wire=asked.counters.wire / groups,
         table=_table(asked, groups),
     )
     return Section("commands", "Redis commands", text, {"commands_per_group": sent})

@@ -56,6 +56,11 @@ class Submitted:
         return self.core / self.recipients * _MICRO
 
     @property
+    def redis_cost(self) -> float:
+        """The same of Redis's."""
+        return self.asked.core / self.recipients * _MICRO
+
+    @property
     def trips(self) -> float:
         """Times that Redis read from the producer, per 10,000 recipients."""
         return self.asked.reads / self.recipients * 10_000
@@ -160,9 +165,9 @@ every chunk on its disk. Beside it one Celery `delay` per group of ten, in recip
 
 def _text(found: dict[str, list[Submitted]], celery: list[float]) -> str:
     heads = ["list", "recipients", "recipients/s", "against Celery", "us a recipient",
-             "peak memory, MB", "socket reads a 10,000", "seconds"]  # fmt: skip
+             "Redis us", "peak memory, MB", "socket reads a 10,000", "seconds"]  # fmt: skip
     rows = [_row(kind, laps, celery) for kind, laps in found.items()]
-    rows.append(["Celery `delay`", "", spread(celery).tell(), *[""] * 5])
+    rows.append(["Celery `delay`", "", spread(celery).tell(), *[""] * 6])
     return _TEXT.format(table=table(heads, rows))
 
 
@@ -175,6 +180,7 @@ def _row(kind: str, laps: list[Submitted], celery: list[float]) -> list[str]:
         spread(rates).tell(),
         against.tell(".1f") + " x",
         spread([one.cost for one in laps]).tell(".2f"),
+        spread([one.redis_cost for one in laps]).tell(".2f"),
         spread([one.megabytes for one in laps]).tell(),
         spread([one.trips for one in laps]).tell(".1f"),
         spread([one.seconds for one in laps]).tell(".1f"),

@@ -30,6 +30,7 @@ class Counters:
         commands: All commands, those that scripts called included.
         scripts: Scripts that clients called.
         reads: Times the server read from a socket: round trips, about.
+        wire: Bytes that it read from sockets and wrote to them.
         core: Seconds of a core that it used.
         calls: `commands` by name.
     """
@@ -37,6 +38,7 @@ class Counters:
     commands: int
     scripts: int
     reads: int
+    wire: int
     core: float
     calls: dict[str, int]
 
@@ -46,6 +48,7 @@ class Counters:
             commands=self.commands - before.commands,
             scripts=self.scripts - before.scripts,
             reads=self.reads - before.reads,
+            wire=self.wire - before.wire,
             core=self.core - before.core,
             calls={name: count for name, count in calls.items() if count},
         )
@@ -103,11 +106,13 @@ class Store:
             name.removeprefix("cmdstat_"): int(entry["calls"])
             for name, entry in stats.items()
         }
-        cpu = self._info("cpu")
+        cpu, flow = self._info("cpu"), self._info("stats")
+        wire = flow["total_net_input_bytes"] + flow["total_net_output_bytes"]
         return Counters(
             commands=sum(calls.values()),
             scripts=sum(calls.get(name, 0) for name in ("eval", "evalsha", "fcall")),
-            reads=int(self._info("stats")["total_reads_processed"]),
+            reads=int(flow["total_reads_processed"]),
+            wire=int(wire),
             core=float(cpu["used_cpu_user"] + cpu["used_cpu_sys"]),
             calls=calls,
         )
