@@ -165,7 +165,7 @@ every chunk on its disk. Beside it one Celery `delay` per group of ten, in recip
 
 def _text(found: dict[str, list[Submitted]], celery: list[float]) -> str:
     heads = ["list", "recipients", "recipients/s", "against Celery", "us a recipient",
-             "Redis us", "peak memory, MB", "socket reads a 10,000", "seconds"]  # fmt: skip
+             "Redis us", "peak MB", "socket reads a 10,000", "seconds"]  # fmt: skip
     rows = [_row(kind, laps, celery) for kind, laps in found.items()]
     rows.append(["Celery `delay`", "", spread(celery).tell(), *[""] * 6])
     return _TEXT.format(table=table(heads, rows))
