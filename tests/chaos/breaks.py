@@ -111,6 +111,48 @@ BREAKS: Final = (
             "tests/unit/test_exceptions.py",
         ],
     ),
+    Break(
+        "day",
+        "no more than so many units pass the gate in a day",
+        [
+            Edit(
+                f"{LUA}/parts/buckets.lua",
+                "day.units + cost <= daily",
+                "day.units <= daily",
+            )
+        ],
+        [f"{CONTRACT}/test_ledger_day.py"],
+    ),
+    Break(
+        "export",
+        "a campaign is removed only when its files have what its books say",
+        [
+            Edit(
+                "dispatcher/archive_files.py",
+                "_must(written == total and told == Counter(expected))",
+                "_must(written >= 0)",
+            )
+        ],
+        [f"{CONTRACT}/test_archive_faults.py::test_a_row_that_got_lost_on_the_way"],
+    ),
+    Break(
+        "burial",
+        "what happens to a campaign after its export is not removed with it",
+        [Edit(f"{LUA}/bury.lua", "if is_changed() then return 'changed' end", "")],
+        [f"{CONTRACT}/test_archive_faults.py::test_a_callback_meanwhile"],
+    ),
+    Break(
+        "tombstone",
+        "the id of an archived campaign is used for nothing else",
+        [
+            Edit(
+                f"{LUA}/commit.lua",
+                "if first[2] then return first[2] end",
+                "if first[1] then return first[2] end",
+            )
+        ],
+        [f"{CONTRACT}/test_ledger_archive.py::test_its_id_stays_taken"],
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from dispatcher import books
 from dispatcher.errors import CampaignArchived
 from dispatcher.ledger import calls
+from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Rates, Refusal
 from dispatcher.ledger.circumstances import look
 from dispatcher.ledger.deliveries import Answer
@@ -197,6 +199,19 @@ def test_workers(done: Bench) -> None:
     left = {name: done.redis.zcard(key(name)) for name in ("ready", "later", "doubts")}
     assert left == {"ready": 0, "later": 0, "doubts": 0}
     assert done.redis.zcard(key("awaiting")) == 0
+
+
+def test_a_doubt_that_was_being_looked_for(done: Bench) -> None:
+    """It is not planned again: a reconciler that found no chunk leaves nothing."""
+
+    async def plan() -> None:
+        ledger = AsyncLedger(done.url, clock=done.clock)
+        await ledger.look_again("c|0|1|5", done.clock.ms + 60_000)
+        await ledger.aclose()
+
+    archived(done)
+    asyncio.run(plan())
+    assert not done.redis.exists(key("doubts"))
 
 
 def test_a_ledger_that_was_set_back(done: Bench) -> None:

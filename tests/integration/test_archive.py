@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
 import threading
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -13,11 +16,16 @@ import pytest
 from dispatcher import Campaign, CampaignArchived, Dispatcher, Refused, Run
 from dispatcher.ledger.connection import connect
 from dispatcher.ledger.keys import PREFIX, key
+from tests.bench import SIZE, Bench, ticket
+from tests.integration.program import Program
 from tests.stack import SENDER, Stack, eventually, numbers
 
 #: Seconds for everything to come to rest.
 PATIENCE: Final = 60
 CAMPAIGNS: Final = 6
+GROUPS: Final = 4000
+#: How often it is killed at most; more with TEST_ARCHIVE_KILLS in the environment.
+KILLS: Final = int(os.environ.get("TEST_ARCHIVE_KILLS", "4"))
 #: What a worker or a receiver writes when it stumbled.
 STUMBLES: Final = ("crashed", "duty_failed", "unreadable", "postponed", "Traceback")
 
@@ -49,6 +57,50 @@ def test_campaigns_vanish_while_everything_works(tmp_path: Path) -> None:
         rows = [row for n in range(CAMPAIGNS) for row in recipients(tmp_path, n)]
         assert len(rows) == CAMPAIGNS * 40
         assert {row["state"] for row in rows} == {"accepted"}
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """However often: the files are whole or absent, and in the end all is removed."""
+    moments = Random(9)
+    with Stack(tmp_path) as stack:
+        bench = Bench(stack.env["DISPATCHER_REDIS_URL"], checked=False)
+        with bench:
+            accepted(bench)
+        for _ in range(KILLS):
+            archiving = Program({**os.environ, **stack.env}).start(
+                *("archive", "c", "--anyway", "--yes", "--output", str(tmp_path / "a"))
+            )
+            with archiving, suppress(subprocess.TimeoutExpired):
+                archiving.wait(moments.uniform(0.4, 1.6))
+            archiving.kill()
+            assert whole(tmp_path / "a")
+            if not campaign_keys(stack) - {"campaign:c"}:
+                break
+        else:
+            stack.dispatcher.archive("c", tmp_path / "a", anyway=True)
+        assert campaign_keys(stack) == {"campaign:c"}
+        assert (tmp_path / "a" / "c.json").exists()
+
+
+def accepted(bench: Bench) -> None:
+    """A campaign of many groups, each of which was accepted."""
+    bench.load("c", GROUPS)
+    for first in range(0, GROUPS, 200):
+        groups = [claimed.group for claimed in bench.claim(200).groups]
+        assert groups[0] == first
+        assert not any(bench.gates([ticket(group) for group in groups]))
+        for group in groups:
+            bench.settle("accepted", group, detail=f"m{group}")
+
+
+def whole(place: Path) -> bool:
+    """Whether every file that has its name has all its rows."""
+    expected = {"groups": GROUPS, "recipients": GROUPS * SIZE}
+    found = {path.stem.removeprefix("c-"): path for path in place.glob("c-*.csv")}
+    return all(
+        len(path.read_text("utf-8").splitlines()) == expected[name] + 1
+        for name, path in found.items()
+    )
 
 
 def goes(stack: Stack, number: int) -> bool:

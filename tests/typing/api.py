@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from dispatcher import (
+    Archive,
     AsyncDispatcher,
     AsyncRun,
     Campaign,
@@ -106,6 +107,17 @@ def submitting(dispatcher: Dispatcher, campaign: Campaign) -> None:
         assert_type(run.submission.existing, bool)
         assert_type(run.submission.rejected, Mapping[str, int])
         assert_type(run.submission.rejections_file, Path | None)
+
+
+def archiving(dispatcher: Dispatcher) -> None:
+    """Campaigns that are over, by age or by id."""
+    for run in dispatcher.ended_before(datetime.now(UTC)):
+        assert_type(dispatcher.archive(run.id, "archive"), Archive)
+    done = dispatcher.archive(
+        "open-house", Path("archive"), format="parquet", keep=True
+    )
+    assert_type(done.files, tuple[Path, ...])
+    assert_type(done.removed, bool)
 
 
 def reading(run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dispatcher.callbacks import Report, read_callback
-from dispatcher.errors import UnknownCampaign
+from dispatcher.errors import CampaignArchived, UnknownCampaign
 from dispatcher.ledger.codec import Record
 from dispatcher.ledger.delivery import Delivery
 from dispatcher.ledger.keys import key
@@ -180,6 +180,18 @@ def test_nothing_is_asked_when_nobody_is_waited_for() -> None:
     gone = FakeLedger(group(AWAITED))
     gone.gone = True
     polled(gone, search)
+    assert search.queries == []
+
+
+def test_a_campaign_that_is_archived_meanwhile() -> None:
+    """Its groups go between two questions: nothing is asked of the provider."""
+
+    class Vanishing(FakeLedger):
+        def chunk(self, _row: CampaignRow, _number: int) -> Sequence[GroupRow]:
+            raise CampaignArchived("archived", 0)
+
+    search = FakeSearch(m1=said("DELIVERED"))
+    assert polled(Vanishing(group(AWAITED)), search).bodies == []
     assert search.queries == []
 
 
