@@ -15,11 +15,12 @@ from benchmarks import (
     sending,
     steering,
     submit,
+    where,
 )
 from benchmarks.harness import command
 
 _MODULES = (
-    *(sending, submit, memory, commands, scale),
+    *(sending, where, submit, memory, commands, scale),
     *(rate, steering, callbacks, deliveries),
 )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
-from benchmarks import commands, steering, submit
+import workers.sending
+from benchmarks import commands, steering, submit, where
 from benchmarks.harness import command, job, report, targets
 from benchmarks.harness.command import Size
 from benchmarks.harness.figures import Spread, ratio, spread, table
@@ -220,3 +224,20 @@ def test_the_body_of_the_job_is_the_one_that_a_worker_sends() -> None:
     names = {field.encode_name for field in msgspec.structs.fields(Message)}
     assert set(job.body(3)) <= names
     assert len(set(job.body(3)["to"])) == job.SIZE
+
+
+# -- where the time goes -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (workers.sending.__file__, "workers/sending.py"),
+        (httpx.__file__, "httpx"),
+        (asyncio.__file__, "Python's asyncio"),
+        (tempfile.__file__, "Python's tempfile.py"),
+        ("<string>", "generated code"),
+    ],
+)
+def test_a_file_is_named_by_the_package_it_is_in(file: str, said: str) -> None:
+    assert where.module_of(file) == said
