@@ -7,6 +7,7 @@ are therefore never shown here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from dispatcher.codes import code_of
@@ -111,6 +112,12 @@ def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
 def count(number: int, noun: str) -> str:
     """`1 group`, `1,200 groups`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def used_up(until: datetime) -> str:
+    """That the account's units of a day are used up, and until when."""
+    clock = f"{until.astimezone():%H:%M %Z}"
+    return f"the account's units of this day are used up; it goes on at {clock}"
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dispatcher.cli import up_note
 from dispatcher.cli.watching import QUIET_S, Look, Pulse, View, lowest, window
 from dispatcher.ledger.calls import Rates
+from dispatcher.ledger.day import used_up_until
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import CampaignState
@@ -28,12 +29,14 @@ class Eye:
         Raises:
             UnknownCampaign: No campaign has that id.
         """
-        return self.see(self._ledger.campaign(self._id), self._ledger.now_ms())
+        row, now_ms = self._ledger.campaign(self._id), self._ledger.now_ms()
+        return self.see(row, now_ms, used_up_until(self._ledger, now_ms))
 
-    def see(self, row: CampaignRow, now_ms: float) -> Progress:
-        """Take in what a look found."""
+    def see(self, row: CampaignRow, now_ms: float, capped_until: float) -> Progress:
+        """Take in what a look found, and when the day's units end, if they do."""
         self._row = row
-        self._look = Look.of(row, now_ms)
+        waits = row.state == CampaignState.RUNNING
+        self._look = Look.of(row, now_ms, capped_until if waits else 0)
         self._pulse.see(self._look, window(self._limit()[0]))
         return self._look.progress
 
@@ -78,13 +81,14 @@ class Eyes:
     def views(self) -> list[View]:
         """What there is to see."""
         now_ms = self._ledger.now_ms()
+        capped_until = used_up_until(self._ledger, now_ms)
         for row in self._ledger.campaigns(but=self._over):
-            self._see(row, now_ms)
+            self._see(row, now_ms, capped_until)
         return [eye.view(closely=False) for eye in self._eyes.values()]
 
-    def _see(self, row: CampaignRow, now_ms: float) -> None:
+    def _see(self, row: CampaignRow, now_ms: float, capped_until: float) -> None:
         eye = self._eyes.get(row.id) or Eye(self._ledger, row.id, self._rates)
-        eye.see(row, now_ms)
+        eye.see(row, now_ms, capped_until)
         if row.finished:
             self._over.add(row.id)
         if not (row.finished or row.state == CampaignState.PAUSED):

@@ -127,9 +127,7 @@ def _facts(now: Progress) -> Iterator[tuple[str, str]]:
     if now.state == "paused":
         yield "what to do", what_to_do(now.reason) or "resume it"
     if now.capped_until:
-        until = now.capped_until.astimezone()
-        told = f"the account's units of this day are used up; until {until:%H:%M %Z}"
-        yield "waits", told
+        yield "waits", words.used_up(now.capped_until)
     yield "rows", f"{now.recipients:,} in {count(now.groups, 'group')}"
     yield "units", f"{now.units:,}"
     yield "left out", _left_out_of(now)

@@ -13,7 +13,7 @@ from dispatcher.ledger.rows import CampaignRow
 from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
 from dispatcher.results import progress as progress_of
-from dispatcher.words import count, duration, state_and_reason
+from dispatcher.words import count, duration, state_and_reason, used_up
 
 #: Seconds over which the rate is taken: steady to look at, and no history.
 WINDOW_S: Final = 10.0
@@ -48,12 +48,12 @@ class Look:
     pace: float | None = None
 
     @classmethod
-    def of(cls, row: CampaignRow, now_ms: float) -> Look:
-        """A stored campaign, as of now."""
+    def of(cls, row: CampaignRow, now_ms: float, capped_until: float = 0) -> Look:
+        """A stored campaign, as of now; `capped_until` as `results.progress` has it."""
         return cls(
             at=now_ms / 1000,
             sent_units=row.gated_units,
-            progress=progress_of(row, now_ms),
+            progress=progress_of(row, now_ms, capped_until),
             starts_at=row.starts_at / 1000,
             pace=json.loads(row.spec or "{}").get("pace"),
         )
@@ -163,6 +163,8 @@ class View:
             yield "doubled", f"{count(now.doubled, 'message')} reached somebody twice"
         if self.active:
             yield "last change", self._last_change()
+        if now.capped_until:
+            yield "waits", used_up(now.capped_until)
         if self.workers == 0 and self.active:
             yield "no worker", "nothing is sent until one runs: dispatcher worker"
 
@@ -205,6 +207,8 @@ class View:
         ]
         if self.workers == 0 and self.active:
             parts.append("no worker runs")
+        if now.capped_until:
+            parts.append(used_up(now.capped_until))
         return "  ".join(parts)
 
     def as_row(self) -> dict[str, Any]:

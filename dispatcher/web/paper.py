@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatcher.errors import (
+    CampaignArchived,
     InvalidInput,
     LedgerError,
     LedgerUnreachable,
@@ -102,6 +103,7 @@ class Paper:
         """The pages for errors, as Starlette wants them."""
         return {
             HTTPException: self._http,
+            CampaignArchived: self._archived,
             UnknownCampaign: self._unknown,
             InvalidInput: self._invalid,
             Refused: self._refused,
@@ -120,6 +122,9 @@ class Paper:
 
     async def _unknown(self, _: Request, error: Exception) -> Response:
         return self._fault(404, "There is no such campaign", str(error))
+
+    async def _archived(self, _: Request, error: Exception) -> Response:
+        return self._fault(410, "This campaign is archived", str(error))
 
     async def _invalid(self, _: Request, error: Exception) -> Response:
         return self._fault(400, "Not done", str(error))

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from dispatcher.campaign import Campaign
 from dispatcher.doors import Pass
+from dispatcher.ledger.graves import bury
 from tests.bench import SENDER, Bench, members_of
 from tests.visitor import Outline, Site, Visitor, words
 
@@ -283,3 +284,20 @@ def test_a_fault_of_ours(
     assert (answer.status_code, "This page has a fault" in answer.text) == (500, True)
     assert "zero" not in answer.text
     assert "content-security-policy" in answer.headers
+
+
+# -- archived campaigns ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "/held", "/held/0", "/pause", "/events"])
+def test_an_archived_campaign(visitor: Visitor, bench: Bench, path: str) -> None:
+    """It is gone from the list; who comes back to its page is told when it went."""
+    bench.sent(1)
+    bench.settle("accepted", detail="m1")
+    assert "c done" in words(visitor.get("/"))
+    bench.loaded.clear()
+    assert bench.ledger.run(bury(bench.row(), "/srv/archive")) == "buried"
+    assert "There are no campaigns yet" in visitor.get("/")
+    page = words(visitor.get(f"/campaigns/c{path}", 410))
+    assert "This campaign is archived" in page
+    assert "was archived on 2027-01-15 08:00 UTC" in page

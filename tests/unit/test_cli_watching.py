@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,10 +12,12 @@ from dispatcher.cli.watching import Look, Pulse, View, lowest, window
 from dispatcher.ledger.rows import CampaignRow
 from dispatcher.ledger.states import CampaignState, GroupState
 from dispatcher.results import Progress
+from dispatcher.words import used_up
 from tests.unit.progresses import progress
 
 LIMITLESS = "5.0 units/s, no limit is set"
 RUNNING = progress(groups=100, pending=100)
+MIDNIGHT = datetime(2027, 1, 16, tzinfo=UTC)
 
 
 def counting(**counts: int) -> Progress:
@@ -175,6 +178,15 @@ def test_a_look_knows_the_campaigns_own_pace() -> None:
                 "time left": "not known yet",
                 "last change": "40 s ago",
                 "no worker": "nothing is sent until one runs: dispatcher worker",
+            },
+        ),
+        (
+            view(replace(RUNNING, capped_until=MIDNIGHT)),
+            {
+                "rate": "20.0 units/s, at most 50 (account)",
+                "time left": "50 s",
+                "last change": "just now",
+                "waits": used_up(MIDNIGHT),
             },
         ),
         (view(replace(RUNNING, state="paused", reason="canary")), {}),
