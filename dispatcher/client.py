@@ -243,7 +243,7 @@ class Dispatcher(Suppressor):
         return archive(
             self.ledger,
             check_id(id),
-            Path(directory),
+            Path(directory).expanduser(),
             format=format,
             keep=keep,
             anyway=anyway,

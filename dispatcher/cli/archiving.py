@@ -73,16 +73,17 @@ def archive(call: Call) -> None:
     """
     check_format(call.format_)
     with Dispatcher() as dispatcher:
-        directory = call.output or dispatcher.settings.data_path / "archive"
         plan = _plan(call, dispatcher)
-        _announce(plan, directory)
+        _announce(plan, _directory(call, dispatcher))
         if not call.dry_run and not call.keep and plan.rows:
             _agree(plan, yes=call.yes)
-        done = [] if call.dry_run else _carry_out(call, dispatcher, plan, directory)
-    if call.json:
-        tell_json([each.as_row() for each in done])
-    elif not (plan.rows or plan.begun or plan.left):
-        say("nothing to archive")
+        done: list[Archive] = []
+        try:
+            if not call.dry_run:
+                _carry_out(call, dispatcher, plan, done)
+        finally:
+            # What is gone is told, whatever became of the rest.
+            _tell(plan, done, as_json=call.json)
 
 
 def _plan(call: Call, dispatcher: Dispatcher) -> _Plan:
@@ -154,26 +155,55 @@ def _agree(plan: _Plan, *, yes: bool) -> None:
 
 
 def _carry_out(
-    call: Call, dispatcher: Dispatcher, plan: _Plan, directory: Path
-) -> list[Archive]:
-    done = (
-        [] if call.keep else [Archive(i, removed=True) for i in _finished(dispatcher)]
-    )
+    call: Call, dispatcher: Dispatcher, plan: _Plan, done: list[Archive]
+) -> None:
+    """Archive what was planned, one after the other.
+
+    Raises:
+        DispatchError: Some could not be archived, or none can.
+    """
+    if not call.keep:
+        begun = sorted(finish(dispatcher.ledger))
+        done += (Archive(id_, removed=True) for id_ in begun)
+    left = 0
     for row in plan.rows:
-        with busy(f"archiving {row.id}"):
-            made = dispatcher.archive(
-                row.id,
-                directory,
-                format=call.format_,
-                keep=call.keep,
-                anyway=call.anyway,
-            )
-        done.append(made)
-        if not call.json:
-            what = "exported and removed" if made.removed else "exported"
-            say(f"campaign {row.id} is {what}: {directory / row.id}.json and others")
-    return done
+        try:
+            with busy(f"archiving {row.id}"):
+                done.append(_archived(call, dispatcher, row))
+        except Refused as error:
+            # This one only: the others are none the worse for it.
+            remark(f"left: {error}")
+            left += 1
+    if left:
+        raise DispatchError(f"{count(left, 'campaign')} could not be archived")
 
 
-def _finished(dispatcher: Dispatcher) -> list[str]:
-    return sorted(finish(dispatcher.ledger))
+def _archived(call: Call, dispatcher: Dispatcher, row: CampaignRow) -> Archive:
+    return dispatcher.archive(
+        row.id,
+        _directory(call, dispatcher),
+        format=call.format_,
+        keep=call.keep,
+        anyway=call.anyway,
+    )
+
+
+def _directory(call: Call, dispatcher: Dispatcher) -> Path:
+    return call.output or dispatcher.settings.data_path / "archive"
+
+
+def _tell(plan: _Plan, done: Sequence[Archive], *, as_json: bool) -> None:
+    if as_json:
+        tell_json([each.as_row() for each in done])
+        return
+    for each in done:
+        say(_line(each))
+    if not (plan.rows or plan.begun or plan.left):
+        say("nothing to archive")
+
+
+def _line(done: Archive) -> str:
+    if not done.files:
+        return f"campaign {done.id}: the rest of it is removed"
+    what = "exported and removed" if done.removed else "exported"
+    return f"campaign {done.id} is {what}: {done.files[-1]} and two more files"

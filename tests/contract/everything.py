@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,3 +108,15 @@ def kept(place: Path) -> list[str]:
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def full_disk(files: int) -> Callable[[int], None]:
+    """An `os.fsync` of a disk that has room for so many files."""
+    left = iter(range(files))
+
+    def fsync(file: int) -> None:
+        is_file = stat.S_ISREG(os.fstat(file).st_mode)
+        if is_file and next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return fsync

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dispatcher import Archive, AsyncDispatcher, Settings
 from dispatcher.errors import InvalidInput, Refused
 from dispatcher.exports import FORMATS
 from dispatcher.ledger import graves
@@ -117,6 +119,23 @@ def test_the_files(everything: Bench, tmp_path: Path) -> None:
     assert groups[0]["message_id"] == "m0"
     assert [row["delivery"] for row in people[:2]] == ["failed", "delivered"]
     assert people[2 * SIZE]["state"] == "cancelled"
+
+
+def test_from_an_event_loop(everything: Bench, tmp_path: Path) -> None:
+    """The same, by those that ended before some time."""
+
+    async def go_async() -> list[Archive]:
+        settings = Settings.load(redis_url=everything.url)
+        async with AsyncDispatcher(settings) as dispatcher:
+            early = datetime(2027, 1, 15, 7, tzinfo=UTC)
+            assert await dispatcher.ended_before(early) == []
+            old = await dispatcher.ended_before(early + timedelta(hours=2))
+            return [
+                await dispatcher.archive(run.id, tmp_path, anyway=True) for run in old
+            ]
+
+    (done,) = asyncio.run(go_async())
+    assert (done.id, done.groups, done.removed) == ("c", GROUPS, True)
 
 
 def test_the_facts(everything: Bench, tmp_path: Path) -> None:

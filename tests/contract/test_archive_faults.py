@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from tests.contract.everything import (
     GROUPS,
     LEDGER_WIDE,
     everything_in,
+    full_disk,
     go,
     kept,
     names,
@@ -85,15 +84,8 @@ def test_a_full_disk(
 ) -> None:
     """At the first, second or third file: everything is as it was, and told."""
     before = everything.dump()
-    left = iter(range(files))
-
-    def fsync(file: int) -> None:
-        is_file = stat.S_ISREG(os.fstat(file).st_mode)
-        if is_file and next(left, None) is None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fsync)
+        patch.setattr(os, "fsync", full_disk(files))
         with pytest.raises(DispatchError, match="No space left on device"):
             go(everything, tmp_path)
     assert everything.dump() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +16,10 @@ import pytest
 import typer
 
 from dispatcher.cli.entry import run
+from dispatcher.ledger.keys import key
 from dispatcher.settings import Settings
 from tests.bench import SENDER, Bench
+from tests.contract.everything import full_disk
 
 DAY_MS = 24 * 3_600_000
 LIST = "+19195560000\n+19195560001\n12\n"
@@ -169,6 +172,28 @@ def test_what_a_crash_left_is_finished(
     assert "over: exported before; the rest of it is to be removed" in answer.err
     assert [row["id"] for row in json.loads(answer.out)] == ["over"]
     assert cli.bench.redis.keys("*:groups:*") == []
+
+
+def test_one_that_cannot_go_keeps_no_other(cli: Cli) -> None:
+    """It is told and left, the others are archived; exit code 1."""
+    cli.done("unbalanced")
+    cli.bench.redis.hincrby(key("campaign", "over"), "accepted", 1)
+    answer = cli("archive", "--older-than", "1d", "--yes", "--json")
+    assert answer.code == 1
+    assert [row["id"] for row in json.loads(answer.out)] == ["unbalanced"]
+    assert "left: the books of 'over' do not balance" in answer.err
+    assert answer.err.endswith("1 campaign could not be archived\n")
+
+
+def test_a_full_disk_ends_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went before is told, and what stays stays."""
+    cli.done("second")
+    monkeypatch.setattr(os, "fsync", full_disk(4))
+    answer = cli("archive", "over", "second", "--yes", "--json")
+    assert answer.code == 1
+    assert [row["id"] for row in json.loads(answer.out)] == ["over"]
+    assert "No space left on device; nothing was removed" in answer.err
+    assert [row["id"] for row in cli.json("status")] == ["second"]
 
 
 @pytest.mark.parametrize(
