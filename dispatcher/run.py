@@ -250,11 +250,12 @@ class Run:
                 f"group {group} is {found.record.state.word}; only an unknown or held "
                 "one can be resolved"
             )
+        verdict = Verdict.RETRY if message_id is None else Verdict.ACCEPTED
+        if not any(self._settle(row, [found], verdict, message_id or "")):
+            self._row()  # The campaign may be archived: then that is what is told.
+            raise Refused(f"group {group} was settled meanwhile; look at it again")
         if message_id is None:
-            self._settle(row, [found], Verdict.RETRY)
             self._dispatcher.wake()
-        else:
-            self._settle(row, [found], Verdict.ACCEPTED, message_id)
 
     def _settle(
         self,

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from dispatcher import (
     Campaign,
+    CampaignArchived,
     ContentConflict,
     Dispatcher,
     InvalidInput,
@@ -25,6 +26,8 @@ from dispatcher import (
     client,
 )
 from dispatcher.ledger.codec import member_lock
+from dispatcher.ledger.graves import bury
+from dispatcher.ledger.scripts import Call
 from tests.bench import Bench, ticket
 
 CAMPAIGN = Campaign(sender="+19195551212", text="Doors open at 6 pm.", group_size=2)
@@ -428,3 +431,39 @@ def test_resolve_what_is_known(office: Office, group: int) -> None:
         run.resolve(group, message_id="m9")
     with pytest.raises(UnknownCampaign, match="has groups 0 to 2, not 3"):
         run.resolve(3, message_id="m9")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "error", "words"),
+    [
+        ("settle", Refused, "group 1 was settled meanwhile"),
+        ("bury", CampaignArchived, "'c' was archived on"),
+    ],
+)
+def test_resolved_too_late(
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    error: type[Exception],
+    words: str,
+) -> None:
+    """Somebody else was first, or archived the campaign: it is not said to be done."""
+    run, ledger = office.submit(), office.dispatcher.ledger
+    office.bench.claim()
+    for group in range(3):
+        office.bench.gate(group)
+        office.bench.settle("unknown", group, detail="timeout")
+        office.bench.settle("hold", group)
+    ask, comes = ledger.run, iter([meanwhile])
+
+    def late(call: Call[Any]) -> object:
+        first = next(comes, "") if call.script == "settle" else ""
+        if first == "settle":
+            office.bench.settle("accepted", 1, detail="m1", token="")
+        elif first == "bury":
+            ask(bury(ledger.campaign("c"), "archive"))
+        return ask(call)
+
+    monkeypatch.setattr(ledger, "run", late)
+    with pytest.raises(error, match=words):
+        run.resolve(1, message_id=None)
