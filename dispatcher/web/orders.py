@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dispatcher.client import Dispatcher
-from dispatcher.errors import InvalidInput
+from dispatcher.errors import InvalidInput, Refused
 from dispatcher.order import check_message_id
 from dispatcher.web import desk as at
 from dispatcher.web import views
@@ -89,6 +89,10 @@ class Orders:
         id_ = request.path_params["id"]
         if request.method == "GET":
             item = await self._item(id_)
+            if order.name not in views.ORDERS.get(item.state, ()):
+                raise Refused(
+                    f"campaign {id_!r} is {item.state}: it cannot {order.name}"
+                )
             warnings = order.warns(item)
             return self._confirm(
                 request, item, order.button, warnings, grave=order.grave
@@ -128,6 +132,8 @@ class Orders:
         """All held groups again, as many as the person was told of."""
         id_ = request.path_params["id"]
         item = await self._item(id_)
+        if not item.held:
+            raise Refused(f"no group of campaign {id_!r} is held")
         status = 200
         if request.method == "POST":
             fields = await self._forms.read(request)

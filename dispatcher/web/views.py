@@ -147,18 +147,20 @@ class View:
 
 
 #: What may be ordered in which state of a campaign.
-_ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
+ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "scheduled": ("pause", "cancel"),
     "running": ("pause", "cancel"),
     "paused": ("resume", "cancel"),
 }
 #: In other states the head of the page tells why it does not send.
 _GOING: Final = ("scheduled", "running")
+#: Errors shown.
+_EVENTS: Final = 10
 #: What followed from an error at first.
 _OUTCOMES: Final = {
     "failed": "failed",
     "retry": "to be tried again",
-    "unknown": "unknown whether it was taken",
+    "unknown": "unknown",
 }
 
 
@@ -240,8 +242,8 @@ def view(sight: Sight, *, callbacks: bool) -> View:
         undelivered=tuple(_undelivered(now.codes)),
         left_out=tuple(_left_out(now)),
         actions=tuple(_actions(now)),
-        events=tuple(map(_event, sight.mishaps)),
-        orders=_ORDERS.get(now.state, ()),
+        events=tuple(map(_event, sight.mishaps[:_EVENTS])),
+        orders=ORDERS.get(now.state, ()),
     )
 
 

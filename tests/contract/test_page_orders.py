@@ -92,8 +92,20 @@ def test_what_the_ledger_refuses(visitor: Visitor, bench: Bench) -> None:
     assert "campaign 'c' is cancelled: it cannot pause" in words(
         answer.text.replace("&#39;", "'")
     )
-    fields = visitor.fields("/campaigns/c/resume", 200)
-    assert visitor.send("/campaigns/c/resume", fields).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ("resume", "campaign 'c' is running: it cannot resume"),
+        ("retry-held", "no group of campaign 'c' is held"),
+    ],
+)
+def test_what_makes_no_sense_is_not_asked(
+    visitor: Visitor, order: str, says: str
+) -> None:
+    """The form itself says why not."""
+    assert says in visitor.get(f"/campaigns/c/{order}", 409).replace("&#39;", "'")
 
 
 def test_a_ledger_that_was_set_back(visitor: Visitor, bench: Bench) -> None:

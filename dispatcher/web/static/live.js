@@ -8,9 +8,11 @@
   // What the keyboard is on must not vanish under it: its link is found again.
   function replace(id, html) {
     const part = document.getElementById(id);
-    if (!part || part.innerHTML === html) return;
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    if (!part || part.innerHTML === made.innerHTML) return;
     const focused = part.contains(document.activeElement) && document.activeElement;
-    part.innerHTML = html;
+    part.replaceChildren(made.content);
     if (!focused) return;
     const href = focused.getAttribute("href");
     const again = [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === href);
