@@ -156,6 +156,8 @@ def _life(settings: Settings) -> Iterator[Finding]:
         yield findings.queue(wake_ups(settings))
         yield findings.callbacks(seen.inbox, receiving=seen.receiving)
         yield from findings.campaigns(results.overview(dispatcher.ledger))
+        graves = dispatcher.ledger.graves()
+        yield from findings.half_archived([grave.id for grave in graves])
 
 
 def _tolerant(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

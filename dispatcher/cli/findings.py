@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -147,6 +147,14 @@ def callbacks(waiting: int, *, receiving: bool) -> Finding:
         return Finding("fault", "callbacks", f"no receiver runs, {found}", advice)
     found = "no receiver runs: who got a message, and who wrote STOP, is not heard"
     return Finding("warning", "callbacks", found, advice)
+
+
+def half_archived(ids: Sequence[str]) -> Iterator[Finding]:
+    """Campaigns that were exported, and whose removal was cut off."""
+    if ids:
+        found = f"{count(len(ids), 'campaign')} exported and not wholly removed"
+        advice = f"finish it: dispatcher archive {ids[0]}"
+        yield Finding("warning", "archive", found, advice)
 
 
 def campaigns(rows: Iterable[Progress]) -> Iterator[Finding]:

@@ -274,6 +274,15 @@ def test_callbacks(waiting: int, *, receiving: bool, level: str, words: str) -> 
     assert words in found.found
 
 
+def test_an_archive_that_was_cut_off() -> None:
+    """A warning with the command that finishes it; nothing while there is none."""
+    assert list(findings.half_archived([])) == []
+    (found,) = findings.half_archived(["fair", "other"])
+    assert (found.level, found.check) == ("warning", "archive")
+    assert found.found.startswith("2 campaigns exported")
+    assert found.advice == "finish it: dispatcher archive fair"
+
+
 def counting(**counts: int) -> Progress:
     return progress("fair", groups=0, **counts)
 
