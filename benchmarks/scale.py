@@ -89,7 +89,8 @@ def cost(recipients: int, campaigns: int = 1, children: int = 2) -> Cost:
 _TEXT: Final = """\
 {cores} cores for everything: Redis, nginx and the workers. "us" are microseconds of a
 core for a group, of all worker processes and of Redis; commands include those that
-scripts call.
+scripts call. Scripts are claims, gates, outcomes, leases and the clock's ticks; while
+one runs Redis does nothing else.
 
 Children of one worker, {many:,} groups:
 
@@ -102,7 +103,8 @@ times.
 
 {small}"""
 
-_HEADS: Final = ["groups/s", "worker us", "Redis us", "commands", "socket reads"]
+_HEADS: Final = ["groups/s", "worker us", "Redis us", "commands", "socket reads",
+                 "scripts", "us a script"]  # fmt: skip
 
 
 def measure(size: Size) -> Section:
@@ -148,6 +150,8 @@ def _row(found: Cost) -> list[str]:
         f"{found.redis_us:.0f}",
         f"{found.each(found.asked.commands):.2f}",
         f"{found.each(found.asked.reads):.3f}",
+        f"{found.each(found.asked.scripts):.3f}",
+        f"{found.asked.script_us / found.asked.scripts:,.0f}",
     ]
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import redis
 
@@ -20,6 +20,9 @@ from dispatcher.embedded import EmbeddedServer
 from dispatcher.ledger.connection import ledger_url
 
 Fsync = Literal["always", "everysec"]
+
+#: Commands that run a script.
+_SCRIPTS: Final = ("eval", "evalsha", "fcall")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Counters:
     Attributes:
         commands: All commands, those that scripts called included.
         scripts: Scripts that clients called.
+        script_us: Microseconds that these took.
         reads: Times the server read from a socket: round trips, about.
         wire: Bytes that it read from sockets and wrote to them.
         core: Seconds of a core that it used.
@@ -37,6 +41,7 @@ class Counters:
 
     commands: int
     scripts: int
+    script_us: int
     reads: int
     wire: int
     core: float
@@ -47,6 +52,7 @@ class Counters:
         return Counters(
             commands=self.commands - before.commands,
             scripts=self.scripts - before.scripts,
+            script_us=self.script_us - before.script_us,
             reads=self.reads - before.reads,
             wire=self.wire - before.wire,
             core=self.core - before.core,
@@ -101,16 +107,18 @@ class Store:
 
     def counters(self) -> Counters:
         """What it has done so far."""
-        stats = self._info("commandstats")
-        calls = {
-            name.removeprefix("cmdstat_"): int(entry["calls"])
-            for name, entry in stats.items()
+        stats = {
+            name.removeprefix("cmdstat_"): entry
+            for name, entry in self._info("commandstats").items()
         }
+        calls = {name: int(entry["calls"]) for name, entry in stats.items()}
         cpu, flow = self._info("cpu"), self._info("stats")
         wire = flow["total_net_input_bytes"] + flow["total_net_output_bytes"]
+        scripts = [stats[name] for name in _SCRIPTS if name in stats]
         return Counters(
             commands=sum(calls.values()),
-            scripts=sum(calls.get(name, 0) for name in ("eval", "evalsha", "fcall")),
+            scripts=sum(int(entry["calls"]) for entry in scripts),
+            script_us=sum(int(entry["usec"]) for entry in scripts),
             reads=int(flow["total_reads_processed"]),
             wire=int(wire),
             core=float(cpu["used_cpu_user"] + cpu["used_cpu_sys"]),

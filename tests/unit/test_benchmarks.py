@@ -171,9 +171,9 @@ def test_full_is_normal_where_nothing_larger_is_named() -> None:
 
 
 def test_counters_tell_what_was_done_between() -> None:
-    before = Counters(10, 1, 5, 100, 1.0, {"get": 6, "set": 4})
-    after = Counters(15, 3, 9, 170, 1.5, {"get": 6, "set": 7, "del": 2})
-    assert after - before == Counters(5, 2, 4, 70, 0.5, {"set": 3, "del": 2})
+    before = Counters(10, 1, 50, 5, 100, 1.0, {"get": 6, "set": 4})
+    after = Counters(15, 3, 90, 9, 170, 1.5, {"get": 6, "set": 7, "del": 2})
+    assert after - before == Counters(5, 2, 40, 4, 70, 0.5, {"set": 3, "del": 2})
 
 
 # -- steering ------------------------------------------------------------------
