@@ -139,6 +139,12 @@ class Ledger(Loads, Graves):
             alive = pipe.execute() if ids else []
         return [id_ for id_, there in zip(ids, alive, strict=True) if there]
 
+    def newest(self, first: int, count: int) -> list[str]:
+        """Ids of some campaigns, newest first; some may be gone."""
+        with connection.faults():
+            raw: Any = self._redis.zrevrange(key("campaigns"), first, first + count - 1)
+        return [id_.decode() for id_ in raw]
+
     def campaigns(self, *, but: Container[str] = ()) -> Iterator[CampaignRow]:
         """All campaigns but some, oldest first; not of loads that died and expired.
 

@@ -25,7 +25,8 @@ from dispatcher.ledger.states import CampaignState, GroupState
 from dispatcher.order import check_id
 from dispatcher.run import Run
 from dispatcher.settings import Settings
-from dispatcher.web.views import Held, Sight
+from dispatcher.web.doubts import Held
+from dispatcher.web.views import Sight
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ def find(dispatcher: Dispatcher, id_: str) -> Run:
 
 def overview(dispatcher: Dispatcher, page: int) -> tuple[list[Sight], bool]:
     """The campaigns of one page (from 0), newest first, and whether there are more."""
-    ids = dispatcher.ledger.campaign_ids()[::-1][page * CAMPAIGNS :]
+    ids = dispatcher.ledger.newest(page * CAMPAIGNS, CAMPAIGNS + 1)
     sights = []
     for id_ in ids[:CAMPAIGNS]:
         # A submission may be given up in between, and its id is free again.

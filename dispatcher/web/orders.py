@@ -24,6 +24,7 @@ from dispatcher.order import check_message_id
 from dispatcher.web import desk as at
 from dispatcher.web import views
 from dispatcher.web.desk import Desk
+from dispatcher.web.doubts import doubt
 from dispatcher.web.forms import TOKEN, Forms, number
 from dispatcher.web.notices import NAMED, notice
 from dispatcher.web.paper import Paper
@@ -158,7 +159,7 @@ class Orders:
         return self._paper.page(
             "held.html",
             id=id_,
-            doubts=[views.doubt(held.row, group) for group in held.groups],
+            doubts=[doubt(held.row, group) for group in held.groups],
             more=held.more,
             notice=notice(request.query_params),
         )
@@ -188,7 +189,7 @@ class Orders:
         return self._paper.page(
             "group.html",
             status,
-            doubt=views.doubt(held.row, held.groups[0]),
+            doubt=doubt(held.row, held.groups[0]),
             fault=fault,
             token=self._forms.token(request.url.path),
             token_name=TOKEN,

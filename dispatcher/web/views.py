@@ -15,7 +15,7 @@ from dispatcher import words
 from dispatcher.explain import Explanation
 from dispatcher.ledger.history import Slot
 from dispatcher.ledger.mishaps import Mishap
-from dispatcher.ledger.rows import CampaignRow, GroupRow
+from dispatcher.ledger.rows import CampaignRow
 from dispatcher.logs import scrub_text
 from dispatcher.numbers import mask
 from dispatcher.pauses import in_words, what_to_do
@@ -45,19 +45,6 @@ class Sight:
     errors: Mapping[str, int] = field(default_factory=dict)
     mishaps: Sequence[Mishap] = ()
     explanation: Explanation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Groups that a person is asked about, as they were read.
-
-    Attributes:
-        more: The first group of the next page; None if there is none.
-    """
-
-    row: CampaignRow
-    groups: Sequence[GroupRow]
-    more: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +162,7 @@ def item(sight: Sight) -> Item:
     return Item(
         id=now.id,
         state=now.state,
-        why=scrub_text(in_words(now.reason)),
+        why=scrub_text(_why(now)),
         advice=(what_to_do(now.reason) or "resume it") if paused else "",
         percent=percent,
         settled=now.settled,
@@ -187,6 +174,15 @@ def item(sight: Sight) -> Item:
         rate=_rate(sight),
         left=_left(sight),
     )
+
+
+def _why(now: Progress) -> str:
+    """Why it is paused or cancelled."""
+    if now.state != "cancelled":
+        return in_words(now.reason)
+    if now.reason == "by hand":
+        return "somebody cancelled it"
+    return words.explain_code(now.reason) or now.reason
 
 
 def _age(sight: Sight) -> float:
@@ -234,7 +230,7 @@ def view(sight: Sight, *, callbacks: bool) -> View:
         facts=tuple(_facts(sight)),
         plot=plot,
         begins=now.started_at,
-        ends=_moment(row.started_at + plot.seconds * 1000) if plot else None,
+        ends=moment(row.started_at + plot.seconds * 1000) if plot else None,
         obstacles=tuple(_obstacles(sight.explanation)) if now.state in _GOING else (),
         states=tuple(_states(now)),
         deliveries=tuple(_deliveries(now, callbacks=callbacks)),
@@ -254,17 +250,17 @@ def _facts(sight: Sight) -> Iterator[tuple[str, str]]:
     if now.finished and now.rate:
         yield "Average rate", f"{now.rate:,.1f} units/s"
     if now.state == "scheduled" and row.starts_at:
-        yield "Begins", f"{_moment(row.starts_at):%Y-%m-%d %H:%M:%S} UTC"
+        yield "Begins", f"{moment(row.starts_at):%Y-%m-%d %H:%M:%S} UTC"
     yield "Rows read", f"{now.recipients:,}"
     yield "Groups", f"{now.groups:,}"
     yield "Units", f"{now.units:,}, of which {row.gated_units:,} were let through"
     yield from _senders(row)
-    for name, moment in (
+    for name, at in (
         *(("Submitted", now.created_at), ("First send", now.started_at)),
         ("Ended", now.ended_at),
     ):
-        if moment:
-            yield name, f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+        if at:
+            yield name, f"{at:%Y-%m-%d %H:%M:%S} UTC"
     if now.slow_pace and now.slow_until:
         until = f"{now.slow_until:%H:%M:%S} UTC"
         yield "Slowed down", f"to {now.slow_pace:,.3g} units/s until {until}"
@@ -330,7 +326,7 @@ def _actions(now: Progress) -> Iterator[str]:
 
 def _event(mishap: Mishap) -> Event:
     return Event(
-        at=_moment(mishap.at),
+        at=moment(mishap.at),
         group=mishap.group,
         outcome=_OUTCOMES[mishap.verdict],
         code=scrub_text(mishap.code),
@@ -338,43 +334,6 @@ def _event(mishap: Mishap) -> Event:
     )
 
 
-def _moment(ms: float) -> datetime:
+def moment(ms: float) -> datetime:
+    """Milliseconds since the epoch as a time in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-# -- held groups ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A group of which nobody knows whether it was taken.
-
-    Attributes:
-        state: Of the group.
-        members: Their numbers, masked.
-        sent_at: Time of the send that nobody knows of.
-        why: Why nobody knows.
-        open: Whether a person may say what became of it.
-    """
-
-    campaign: str
-    group: int
-    state: str
-    members: tuple[str, ...]
-    sent_at: datetime | None
-    why: str
-    open: bool
-
-
-def doubt(row: CampaignRow, group: GroupRow) -> Doubt:
-    """A group that a person is asked about."""
-    record = group.record
-    return Doubt(
-        campaign=row.id,
-        group=group.group,
-        state=record.state.word,
-        members=tuple(map(mask, group.sent_to)),
-        sent_at=_moment(record.gated_at) if record.gated_at else None,
-        why=words.explain_code(record.tail) or scrub_text(record.tail),
-        open=record.state.word in ("held", "unknown"),
-    )
