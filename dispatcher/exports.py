@@ -109,21 +109,29 @@ FORMATS: Final[Mapping[str, Format]] = {
 
 
 @contextmanager
-def whole_file(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+def whole_file(
+    path: Path, *, binary: bool = False, option: str = ""
+) -> Iterator[IO[Any]]:
     """A file that takes its name when the block has ended well, else vanishes.
+
+    Args:
+        path: Its name.
+        binary: It takes bytes.
+        option: Where a person named it, for the error.
 
     Raises:
         InvalidInput: It cannot be created.
         OSError: It cannot be written to its end, or to the disk.
     """
+    how = _How(binary, f"{option}: " if option else "")
     if path.exists() and not path.is_file():
         # A device or a pipe cannot be replaced; it has no half-written state either.
-        with _opened(path, binary=binary) as file:
+        with how.opened(path) as file:
             yield file
         return
     # A link goes on pointing to the file that it points to.
     path = path.resolve()
-    file = _draft(path, binary=binary)
+    file = how.draft(path)
     try:
         with file:
             yield file
@@ -150,33 +158,38 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _how(*, binary: bool) -> dict[str, Any]:
-    if binary:
-        return {"mode": "wb"}
-    return {"mode": "w", "encoding": "utf-8", "newline": ""}
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a file is opened, and how it is said that it cannot be."""
 
+    binary: bool
+    prefix: str
 
-def _opened(path: Path, *, binary: bool) -> IO[Any]:
-    try:
-        return cast("IO[Any]", path.open(**_how(binary=binary)))
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    def opened(self, path: Path) -> IO[Any]:
+        try:
+            return cast("IO[Any]", path.open(**self._mode))
+        except OSError as error:
+            raise self._unwritable(path, error) from None
 
+    def draft(self, path: Path) -> IO[Any]:
+        try:
+            return cast(
+                "IO[Any]",
+                tempfile.NamedTemporaryFile(
+                    dir=path.parent,
+                    prefix=f".{path.name}-",
+                    delete=False,
+                    **self._mode,
+                ),
+            )
+        except OSError as error:
+            raise self._unwritable(path, error) from None
 
-def _draft(path: Path, *, binary: bool) -> IO[Any]:
-    try:
-        return cast(
-            "IO[Any]",
-            tempfile.NamedTemporaryFile(
-                dir=path.parent,
-                prefix=f".{path.name}-",
-                delete=False,
-                **_how(binary=binary),
-            ),
-        )
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    @property
+    def _mode(self) -> dict[str, Any]:
+        if self.binary:
+            return {"mode": "wb"}
+        return {"mode": "w", "encoding": "utf-8", "newline": ""}
 
-
-def _unwritable(path: Path, error: OSError) -> InvalidInput:
-    return InvalidInput(f"{path} cannot be written: {error.strerror}")
+    def _unwritable(self, path: Path, error: OSError) -> InvalidInput:
+        return InvalidInput(f"{self.prefix}{path} cannot be written: {error.strerror}")

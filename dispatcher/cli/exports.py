@@ -81,7 +81,7 @@ def export(
     if watched():
         total = run.progress().groups if (by, state) == ("group", None) else None
         rows = _tracked(rows, total)
-    with whole_file(output) as file:
+    with whole_file(output, option="--output") as file:
         return write(rows, file, by)
 
 

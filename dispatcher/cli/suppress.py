@@ -209,7 +209,7 @@ def export(
         if output is None or str(output) == STDIN:
             _write(entries, sys.stdout)
             return
-        with whole_file(output) as file:
+        with whole_file(output, option="--output") as file:
             number = _write(entries, file)
         say(f"{count(number, 'number')} written to {output}")
 

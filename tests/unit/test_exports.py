@@ -94,7 +94,7 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
 def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
     """It is told before anything is read from the ledger."""
     with (
-        pytest.raises(InvalidInput, match="cannot be written"),
-        exports.whole_file(tmp_path / "nowhere" / "out.csv"),
+        pytest.raises(InvalidInput, match=r"^--output: .* cannot be written"),
+        exports.whole_file(tmp_path / "nowhere" / "out.csv", option="--output"),
     ):
         pass
