@@ -186,8 +186,8 @@ def stored(url: str) -> int:
 _TEXT: Final = """\
 One process that takes callbacks beside one that only answers 204: same server, same
 core, {connections} connections, in turns; a real Redis has every body on its disk
-before the answer. "us" are of the processor for an answer; p99 is how long the slowest
-hundredth waited.
+before the answer. "us" are of the processor for an answer; p99 is how long all but the
+slowest hundredth waited at most.
 
 {table}
 Answered {answered:,}, failed {failed:,}. Then Redis was killed and started again:

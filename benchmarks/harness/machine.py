@@ -17,6 +17,8 @@ from typing import Final
 import psutil
 
 _MEGABYTE: Final = 1_000_000
+#: Taken once: a benchmark may keep to fewer for a while.
+_CORES: Final = len(os.sched_getaffinity(0))
 
 
 def facts() -> str:
@@ -29,7 +31,7 @@ def facts() -> str:
 
 def cores() -> int:
     """How many this process may use."""
-    return len(os.sched_getaffinity(0))
+    return _CORES
 
 
 def _processor() -> str:
