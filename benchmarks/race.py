@@ -29,8 +29,9 @@ from benchmarks.harness.store import Counters, Fsync, Store
 LEAD: Final = 0.1
 #: Seconds between two looks.
 _LOOK_S: Final = 0.01
-#: Seconds that a lap may take in all.
+#: Seconds that a lap may take in all, and groups a second that are awaited at least.
 _LONGEST_S: Final = 240.0
+_SLOWEST: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def watch(
         families: Process ids whose use of cores is told.
         recorded: Whether all results are stored.
     """
-    looks = _looks(check)
+    looks = _looks(check, _LONGEST_S + groups / _SLOWEST)
     while (first := answerer.taken()) < groups * LEAD:
         next(looks)
     began = time.perf_counter()
@@ -144,13 +145,13 @@ def watch(
     return Stretch(seconds, groups - first, core)
 
 
-def _looks(check: Callable[[], None]) -> Iterator[None]:
-    end = time.monotonic() + _LONGEST_S
+def _looks(check: Callable[[], None], seconds: float) -> Iterator[None]:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         check()
         time.sleep(_LOOK_S)
         yield
-    raise TimeoutError(f"not all were sent and recorded within {_LONGEST_S:.0f} s")
+    raise TimeoutError(f"not all were sent and recorded within {seconds:.0f} s")
 
 
 def enqueue(who: Contender, groups: int, environ: dict[str, str]) -> float:
