@@ -30,7 +30,7 @@ from benchmarks.race import Lap
 #: Processes of a loop: one, and as many as our worker has children.
 PROCESSES: Final = (1, 2)
 #: Messages that one process of a loop sends in a lap.
-_LOOP: Final = {"own": 60_000, "httpx": 2000, "aiohttp": 40_000, "pyreqwest": 100_000}
+_LOOP: Final = {"own": 120_000, "httpx": 2000, "aiohttp": 40_000, "pyreqwest": 100_000}
 _CLIENTS: Final = {
     "own": "our HTTP stack",
     "httpx": "httpx.AsyncClient",
