@@ -28,7 +28,7 @@ EVERY_S: Final = 2.0
 #: Looks without news after which something is sent all the same: a connection that
 #: nobody reads any more is found out by that.
 _QUIET: Final = 8
-#: Pages that move at once. Each costs the processor some 3 ms every look, and callbacks
+#: Pages that move at once. Each costs the processor some 2 ms every look, and callbacks
 #: must not wait; further ones do not move.
 MOST: Final = 32
 

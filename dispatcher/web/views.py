@@ -277,9 +277,11 @@ def _senders(row: CampaignRow) -> Iterator[tuple[str, str]]:
 
 def _obstacles(explanation: Explanation | None) -> Iterator[Obstacle]:
     for reason in explanation.reasons if explanation else ():
-        left = duration(reason.seconds) if reason.seconds else ""
-        kind = words.KINDS[reason.kind]
-        yield Obstacle(kind, scrub_text(reason.text), left, reason.advice)
+        # Held groups are asked about in a place of their own.
+        if reason.code != "held":
+            left = duration(reason.seconds) if reason.seconds else ""
+            kind = words.KINDS[reason.kind]
+            yield Obstacle(kind, scrub_text(reason.text), left, reason.advice)
 
 
 def _states(now: Progress) -> Iterator[Line]:

@@ -154,7 +154,8 @@ def test_an_end_in_words(reason: str, why: str) -> None:
 def test_what_stands_in_its_way() -> None:
     """Kind, time and advice; only while it goes, for else its head says why."""
     reason = Reason("throttled", "waits", "the provider answered 429", "lower it", 2.5)
-    found = Explanation("c", "running", (reason,))
+    held = Reason("held", "stops", "a person is asked elsewhere on the page")
+    found = Explanation("c", "running", (reason, held))
     (shown,) = view(sight(explanation=found), callbacks=False).obstacles
     assert (shown.kind, shown.left, shown.advice) == ("waiting", "3 s", "lower it")
     paused = replace(ROW, state=CampaignState.PAUSED, reason="by hand")
