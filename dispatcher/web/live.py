@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 from markupsafe import escape
@@ -98,7 +97,7 @@ async def _looked(request: Request, look: Look) -> Parts:
     try:
         return {**await look(request), "trouble": ""}
     except LedgerError:
-        since = f"{datetime.now(UTC):%H:%M:%S} UTC"
-        return {"trouble": f"Redis does not answer; last asked at {since}."}
+        # Always the same: it is read aloud whenever it changes.
+        return {"trouble": "Redis does not answer: this page stands still."}
     except DispatchError as error:
         return {"trouble": str(escape(str(error)))}

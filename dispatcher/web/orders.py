@@ -88,7 +88,7 @@ class Orders:
 
     async def _order(self, order: Order, request: Request) -> Response:
         id_ = request.path_params["id"]
-        if request.method == "GET":
+        if request.method != "POST":
             item = await self._item(id_)
             if order.name not in views.ORDERS.get(item.state, ()):
                 raise Refused(
@@ -166,7 +166,7 @@ class Orders:
 
     async def _resolve(self, request: Request) -> Response:
         """What a person found out about one group."""
-        if request.method == "GET":
+        if request.method != "POST":
             return await self._ask(request)
         fields = await self._forms.read(request)
         try:

@@ -116,6 +116,14 @@ def test_a_ledger_that_was_set_back(visitor: Visitor, bench: Bench) -> None:
     assert "run dispatcher verify c, then resume" in answer.text
 
 
+def test_to_ask_for_the_head_of_a_form_orders_nothing(
+    visitor: Visitor, bench: Bench
+) -> None:
+    """HEAD is GET without the page."""
+    assert visitor.ask("HEAD", "/campaigns/c/pause").status_code == 200
+    assert state(bench) == "running"
+
+
 # -- only from our own forms -------------------------------------------------------
 
 FOREIGN: dict[str, dict[str, str]] = {

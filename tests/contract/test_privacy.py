@@ -42,6 +42,8 @@ from dispatcher.order import Order, check_id
 from dispatcher.recipients import as_rows
 from dispatcher.rejections import RejectionsFile
 from dispatcher.simulator import SimulatorConfig
+from dispatcher.web.doubts import Held
+from dispatcher.web.pages import Pages
 from tests.unit.canned import Provider, Reply
 from tests.unit.worker_fakes import (
     AWAY,
@@ -148,6 +150,12 @@ OBJECTS: dict[str, Callable[[], object]] = {
     "CampaignRow": lambda: CampaignRow(
         "c1", CampaignState.RUNNING, spec=CAMPAIGN.to_json(), sender=SENDER
     ),
+    "Held": lambda: Held(
+        CampaignRow("c1", CampaignState.RUNNING, spec=CAMPAIGN.to_json()),
+        [GroupRow(0, MEMBERS, Record(GroupState.HELD, 1, 0, 0, 0, 1, 0.0, "timeout"))],
+        None,
+    ),
+    "Pages": lambda: Pages(settings(), callbacks=None),
     "Intake": intake,
     "RejectionsFile": lambda: RejectionsFile(Path("/x")),
     "SimulatorConfig": lambda: SimulatorConfig(username="user", password=SECRET),

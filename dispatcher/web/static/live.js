@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const AGAIN_MS = 5000;
   const trouble = document.getElementById("trouble");
 
   // What the keyboard is on must not vanish under it: its link is found again.
@@ -24,14 +25,33 @@
 
   const address = document.getElementById("main").dataset.live;
   if (!address) return;
-  const events = new EventSource(address);
-  events.onmessage = (event) => {
-    for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
-  };
-  events.onerror = () => {
-    trouble.textContent = "No connection: this page stands still. Trying again.";
-  };
-  events.onopen = () => {
-    trouble.textContent = "";
-  };
+  let events = null;
+
+  function listen() {
+    if (events || document.hidden) return;
+    events = new EventSource(address);
+    events.onmessage = (event) => {
+      for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
+    };
+    events.onerror = () => {
+      trouble.textContent = "No connection: this page stands still. Trying again.";
+      // After an answer that is no stream a browser gives up by itself.
+      if (events && events.readyState === EventSource.CLOSED) {
+        rest();
+        setTimeout(listen, AGAIN_MS);
+      }
+    };
+    events.onopen = () => {
+      trouble.textContent = "";
+    };
+  }
+
+  function rest() {
+    if (events) events.close();
+    events = null;
+  }
+
+  // Nobody looks: then nothing is asked. A browser has few connections to one host.
+  document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
+  listen();
 })();
