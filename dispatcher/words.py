@@ -88,6 +88,12 @@ def explain_delivery_code(code: int) -> str:
     return code_of(code).sentence if code else "the provider gave no code"
 
 
+def done_for_code(action: str, code: int, times: int) -> str:
+    """How often something was done because of a code, and what that code means."""
+    who = count(times, "recipient" if action == "suppress" else "time")
+    return f"{who}, code {code}: {explain_delivery_code(code)}"
+
+
 def deliveries(counts: Mapping[str, int]) -> str:
     """`12,000 delivered, 12 failed`; empty while there is nothing to say."""
     return ", ".join(

@@ -17,7 +17,7 @@ from dispatcher.forecast import Forecast
 from dispatcher.numbers import Reason, mask, mask_text, normalise
 from dispatcher.order import Submission
 from dispatcher.pauses import what_to_do
-from dispatcher.results import CodeAction, Progress
+from dispatcher.results import Progress
 from dispatcher.words import count, duration
 
 #: Rejections shown on the terminal; the file has all.
@@ -143,15 +143,11 @@ def deliveries(now: Progress) -> Iterator[tuple[str, str]]:
     if told := words.deliveries(now.delivery):
         yield "recipients", told
     for action in now.actions:
-        yield words.ACTIONS[action.action], _why(action)
+        why = words.done_for_code(action.action, action.code, action.times)
+        yield words.ACTIONS[action.action], why
     if now.slow_pace and now.slow_until:
         until = now.slow_until.astimezone()
         yield "held to", f"{now.slow_pace:,.3g} units/s until {until:%H:%M:%S}"
-
-
-def _why(action: CodeAction) -> str:
-    who = count(action.times, "recipient" if action.action == "suppress" else "time")
-    return f"{who}, code {action.code}: {words.explain_delivery_code(action.code)}"
 
 
 def _left_out_of(now: Progress) -> str:

@@ -320,10 +320,8 @@ def _left_out(now: Progress) -> Iterator[Line]:
 
 def _actions(now: Progress) -> Iterator[str]:
     for done in now.actions:
-        noun = "recipient" if done.action == "suppress" else "time"
-        why = words.explain_delivery_code(done.code)
-        what = words.ACTIONS[done.action]
-        yield f"{what}: {count(done.times, noun)}, code {done.code}: {why}"
+        why = words.done_for_code(done.action, done.code, done.times)
+        yield f"{words.ACTIONS[done.action]}: {why}"
 
 
 def _event(mishap: Mishap) -> Event:
