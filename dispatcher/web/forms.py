@@ -51,8 +51,9 @@ class Forms:
         if not _is_from_here(request):
             raise HTTPException(403, "this order came from another site")
         fields = _parse(await _body(request))
+        expected = self.token(request.url.path).encode()
         given = fields.get(TOKEN, "").encode()
-        if not hmac.compare_digest(given, self.token(request.url.path).encode()):
+        if not hmac.compare_digest(given, expected):
             raise HTTPException(403, "this form is out of date: load the page again")
         return fields
 

@@ -153,6 +153,36 @@ BREAKS: Final = (
         ],
         [f"{CONTRACT}/test_ledger_archive.py::test_its_id_stays_taken"],
     ),
+    Break(
+        "forgery",
+        "an order is taken from our own pages' forms only",
+        [
+            Edit(
+                "dispatcher/web/forms.py",
+                "        if not hmac.compare_digest(given, expected):\n",
+                "        if False:\n",
+            )
+        ],
+        [f"{CONTRACT}/test_page_orders.py::test_a_wrong_token"],
+    ),
+    Break(
+        "origin",
+        "an order is not taken from another site, whatever it holds",
+        [
+            Edit(
+                "dispatcher/web/forms.py",
+                "        if not _is_from_here(request):\n",
+                "        if False:\n",
+            )
+        ],
+        [f"{CONTRACT}/test_page_orders.py::test_from_another_site"],
+    ),
+    Break(
+        "escaping",
+        "what comes from elsewhere is text on a page, never a part of it",
+        [Edit("dispatcher/web/paper.py", "autoescape=True", "autoescape=False")],
+        [f"{CONTRACT}/test_pages.py::test_nothing_private_on_any_page"],
+    ),
 )
 
 
