@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from dispatcher.campaign import Campaign
 from dispatcher.doors import Pass
+from dispatcher.ledger import calls
 from dispatcher.ledger.graves import bury
 from tests.bench import SENDER, Bench, members_of
 from tests.visitor import Outline, Site, Visitor, words
@@ -301,3 +302,13 @@ def test_an_archived_campaign(visitor: Visitor, bench: Bench, path: str) -> None
     page = words(visitor.get(f"/campaigns/c{path}", 410))
     assert "This campaign is archived" in page
     assert "was archived on 2027-01-15 08:00 UTC" in page
+
+
+def test_a_campaign_that_is_being_loaded(visitor: Visitor, bench: Bench) -> None:
+    """Is in the list, and its page says that there is nothing to see yet."""
+    bench.ledger.run(calls.begin("soon", 3600))
+    assert "soon loading" in words(visitor.get("/"))
+    page = visitor.get("/campaigns/soon")
+    assert "its list is being read" in page
+    assert "<table>" not in page
+    assert Outline(page).faults == []
