@@ -73,7 +73,8 @@ def test_the_tombstone_is_small(everything: Bench, tmp_path: Path) -> None:
     assert stone[b"content"] == b"content"
     assert stone[b"state"] == b"archived"
     assert {b"load", b"spec", b"sender"}.isdisjoint(stone)
-    assert everything.redis.memory_usage(key("campaign", "c")) < 1000
+    # A third of a kilobyte, or one if the path is longer than Redis packs (64 bytes).
+    assert everything.redis.memory_usage(key("campaign", "c")) < 1500
 
 
 def test_sums_over_all_campaigns_do_not_go_down(

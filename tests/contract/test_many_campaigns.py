@@ -96,7 +96,8 @@ def test_all_of_them_in_few_round_trips(
     rows = round_trips(monkeypatch, lambda: list(results.overview(bench.ledger)))
     assert rows <= 3 + MANY / module.CAMPAIGNS_PAGE
     sums = round_trips(monkeypatch, lambda: read_totals(bench.ledger))
-    assert sums <= 1 + MANY / totals.PAGE
+    # And whether some were archived meanwhile, asked before and after.
+    assert sums <= 3 + MANY / totals.PAGE
 
 
 def test_all_of_them_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
