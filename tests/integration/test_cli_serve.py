@@ -57,10 +57,12 @@ def test_it_takes_callbacks_and_ends_when_asked(program: Program) -> None:
         assert client.post("/callbacks", json=[EVENT]).status_code == 202
         assert client.post("/callbacks", json="no").status_code == 400
         assert client.get("/healthz").text == "ok\n"
+        # Not from `communicate`: it does not see what came with the first line.
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("pages: http://127.0.0.1:")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert out.startswith("pages: http://127.0.0.1:")
+    assert (process.returncode, out) == (0, "")
     told = {entry["event"]: entry for entry in map(json.loads, err.splitlines())}
     # The server of these tests asks nothing of the disk, which is told.
     expected = {"callback.refused", "callbacks.applied", "redis.unsafe"}
