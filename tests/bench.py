@@ -28,6 +28,7 @@ from dispatcher.ledger.codec import (
     Members,
     Record,
     in_chunks,
+    listed,
     member_lock,
 )
 from dispatcher.ledger.connection import ledger_url
@@ -429,5 +430,5 @@ def ticket(
 ) -> GateItem:
     """What the gate is asked for one group."""
     lock = lock_of(group, id_) if lock is None else lock
-    members = members_of(group)
+    members = listed(members_of(group))
     return GateItem(id_, group, serial, cost, lock, members, dropped, spent)

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -25,7 +25,7 @@ from dispatcher.errors import LedgerCorrupt, LedgerUnreachable
 from dispatcher.ledger import calls
 from dispatcher.ledger.async_ledger import AsyncLedger
 from dispatcher.ledger.calls import Claimed, ClaimReply, GateItem, Rates, Settlement
-from dispatcher.ledger.codec import Members, keep, member_lock
+from dispatcher.ledger.codec import Members, keep, listed, member_lock
 from dispatcher.ledger.scripts import Call
 from dispatcher.numbers import e164
 from dispatcher.tags import build_tag
@@ -42,8 +42,7 @@ BATCH: Final = 200
 REFUSALS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """The gate's answer, and when it was asked (`boottime`, seconds)."""
 
     answer: int
@@ -214,6 +213,7 @@ class Job:
         lock: Name of the lock that it holds: on the sender and those people.
         leaving_out, next_lock: The same for the next send: who has opted out since is
             left out of it, too.
+        recipients: Whom the next send is for.
         attempts: Sends that counted as an attempt, recorded in the ledger.
         unsent: Attempts that serial cost (0 or 1), once it is proven unsent and
             that is not in the ledger yet; None before.
@@ -230,6 +230,7 @@ class Job:
     leaving_out: int = 0
     lock: str = ""
     next_lock: str = ""
+    recipients: Members = field(default=(), repr=False)
 
     @classmethod
     def of(
@@ -237,8 +238,8 @@ class Job:
     ) -> Self:
         """A job as it begins."""
         job = cls(claimed, lease, campaign, members, claimed.serial, claimed.attempts)
-        job.dropped = job.leaving_out = claimed.dropped
-        job.lock = job.next_lock = job._lock()
+        job.leave_out(claimed.dropped)
+        job.dropped, job.lock = job.leaving_out, job.next_lock
         return job
 
     @property
@@ -264,7 +265,7 @@ class Job:
     @property
     def to(self) -> tuple[str, ...]:
         """Whom the next send is for, as the provider wants them."""
-        return tuple(map(e164, keep(self.members, self.leaving_out)))
+        return tuple(map(e164, self.recipients))
 
     @property
     def tag(self) -> str:
@@ -273,21 +274,18 @@ class Job:
             self.claimed.load, self.group, self.serial + 1, self.campaign.tag
         )
 
-    def _lock(self) -> str:
-        return member_lock(self.campaign.sender, keep(self.members, self.leaving_out))
-
     @property
     def cost(self) -> int:
         """Units of the next send."""
-        campaign, size = self.campaign, len(keep(self.members, self.leaving_out))
-        return units(size, campaign.text, bool(campaign.media))
+        campaign = self.campaign
+        return units(len(self.recipients), campaign.text, bool(campaign.media))
 
     def ticket(self) -> GateItem:
         """What the gate is asked."""
         spent = -1 if self.unsent is None else self.unsent
         return GateItem(
             *(self.id, self.group, self.serial + 1, self.cost, self.next_lock),
-            members=self.members,
+            members=listed(self.members),
             dropped=self.leaving_out,
             spent=spent,
         )
@@ -295,8 +293,9 @@ class Job:
     def leave_out(self, mask: int) -> bool:
         """Leave members out of the next send; whether anybody else is left."""
         self.leaving_out |= mask
-        self.next_lock = self._lock()
-        return bool(self.to)
+        self.recipients = keep(self.members, self.leaving_out)
+        self.next_lock = member_lock(self.campaign.sender, self.recipients)
+        return bool(self.recipients)
 
     def passed(self) -> None:
         """The gate let it through: a new serial, the one before is in the ledger."""

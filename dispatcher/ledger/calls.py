@@ -14,7 +14,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from dispatcher.ledger.codec import Members
 from dispatcher.ledger.scripts import Argument, Call
 
 #: A claim nobody renews for this long is taken back. Longer than the HTTP
@@ -116,7 +115,7 @@ class GateItem(msgspec.Struct, frozen=True, array_like=True):
         serial: The new serial it asks for.
         cost: Units.
         lock: `codec.member_lock` of sender and the members written to.
-        members: Everybody in the group.
+        members: Everybody in the group, as `codec.listed`.
         dropped: Bit mask of members who are left out.
         spent: -1 for a group fresh from a claim. For a quick second try: the
             attempts (0 or 1) that the serial before it, proven unsent, cost.
@@ -127,7 +126,7 @@ class GateItem(msgspec.Struct, frozen=True, array_like=True):
     serial: int
     cost: int
     lock: str
-    members: Members
+    members: str
     dropped: int = 0
     spent: int = -1
 

@@ -155,6 +155,11 @@ def unpack_number(data: bytes) -> int:
     return int(number)
 
 
+def listed(members: Members) -> str:
+    """The numbers of a group as the gate wants them: a text that it rarely reads."""
+    return " ".join(map(str, members))
+
+
 def member_lock(sender: str, members: Members) -> str:
     """The name of the (sender, recipient set) lock: 16 letters, no number in it."""
     text = f"{sender},{','.join(map(str, sorted(members)))}"

@@ -69,8 +69,8 @@ def source(script: str) -> str:
     """The whole text of a script: flags, generated tables, its parts, itself."""
     flags = "allow-oom" if script in _MAY_EXCEED_MEMORY else ""
     own = _file(script)
-    parts = [_file(f"parts/{part}") for part in ("base", *needs(own))]
-    return "\n".join((f"#!lua flags={flags}", _tables(), *parts, own))
+    text = "\n".join([*(_file(f"parts/{part}") for part in ("base", *needs(own))), own])
+    return "\n".join((f"#!lua flags={flags}", _tables(text), text))
 
 
 def needs(text: str) -> list[str]:
@@ -83,9 +83,15 @@ def _file(name: str) -> str:
     return (resources.files(__package__) / f"lua/{name}.lua").read_text("utf-8")
 
 
-@cache
-def _tables() -> str:
-    """The constants that Lua and Python must agree on, written once in Python."""
+def _tables(text: str) -> str:
+    """The constants that Lua and Python must agree on, written once in Python.
+
+    Args:
+        text: What they are for. Keys that it does not name are left out: Redis makes
+            these tables anew for every call.
+    """
+    named = set(re.findall(r"\w+", text))
+    keys = {name: repr(form) for name, form in PATTERNS.items() if name in named}
     words = {state.word: state.value for state in GroupState}
     names = "".join(f"[{state.value}]={state.word!r}," for state in GroupState)
     ranks = {state.word: state.value for state in DeliveryState}
@@ -100,7 +106,7 @@ def _tables() -> str:
             f"local CHUNK, RECORD = {CHUNK_GROUPS}, {RECORD_FORMAT!r}",
             f"local SIZES_AT, SLOT = {SIZES_AT}, {SLOT_SIZE}",
             f"local SLOT_MS, SLOTS = {SLOT_S * 1000}, {SLOTS}",
-            "local KEY = " + _table({k: repr(v) for k, v in PATTERNS.items()}),
+            "local KEY = " + _table(keys),
             "local STATE = " + _table(words),
             "local NAME = {" + names + "}",
             "local RANK = " + _table(ranks),

@@ -74,13 +74,13 @@ CALLS: list[tuple[Call[Any], list[object]]] = [
         calls.gate(
             *("T", RATES),
             [
-                GateItem("c", 7, 2, 10, "L", (8, 8)),
-                GateItem("d", 0, 1, 1, "M", (8,), dropped=1, spent=1),
+                GateItem("c", 7, 2, 10, "L", "8 8"),
+                GateItem("d", 0, 1, 1, "M", "8", dropped=1, spent=1),
             ],
         ),
         [
             *("T", 0.5, "", 900),
-            packed(["c", 7, 2, 10, "L", [8, 8], 0, -1], ["d", 0, 1, 1, "M", [8], 1, 1]),
+            packed(["c", 7, 2, 10, "L", "8 8", 0, -1], ["d", 0, 1, 1, "M", "8", 1, 1]),
         ],
     ),
     (

@@ -3,9 +3,10 @@
 -- this returns (appendfsync always).
 -- ARGV: now, token, account_rate, sender_rate, daily (units a day; each "" = none),
 --       groups (msgpack), each
---       id, group, serial (the new one), cost (units), lock, members (numbers),
---       dropped (mask of those left out of this send), spent (attempts that the
---       proven-unsent serial before it cost; -1 unless it is a quick second try)
+--       id, group, serial (the new one), cost (units), lock, members (numbers, a
+--       space between: as a rule nobody looks at them), dropped (mask of those left
+--       out of this send), spent (attempts that the proven-unsent serial before it
+--       cost; -1 unless it is a quick second try)
 -- returns groups let through ever, by any child; then for each group: 0 go |
 --         n > 0 wait n ms | -1 lost | -2 not running | -3 locked by another message
 --         to the same people | -4 canary is full | -(1024 + mask) leave these out
@@ -51,10 +52,12 @@ local function lists_of(sender)
   return lists[sender]
 end
 
--- Numbers as the lists have them (codec.pack_number).
+-- A group's numbers as the lists have them (codec.pack_number).
 local function packed(members)
   local numbers = {}
-  for i, number in ipairs(members) do numbers[i] = struct.pack('>I8', number) end
+  for number in string.gmatch(members, '%d+') do
+    numbers[#numbers + 1] = struct.pack('>I8', tonumber(number))
+  end
   return numbers
 end
 
@@ -92,18 +95,17 @@ end
 local function charge(item)
   local list = buckets_of(item.campaign, account_rate, sender_rate)
   local wait = longest_wait(list)
-  item.queued = {}
   for _, b in ipairs(list) do
     if wait == 0 then b.changed = true
-    elseif b.level < 0 then table.insert(item.queued, b) end
+    elseif b.level < 0 then b.queued = (b.queued or 0) + item.cost end
     if wait == 0 or b.level < 0 then b.level = b.level - item.cost end
   end
   return wait
 end
 
 -- Standing in line costs nothing.
-local function uncharge(item)
-  for _, b in ipairs(item.queued or {}) do b.level = b.level + item.cost end
+local function uncharge()
+  for _, b in pairs(levels) do b.level = b.level + (b.queued or 0) end
 end
 
 local function pass(item, r)
@@ -169,13 +171,13 @@ end
 local answers = {}
 for i, item in ipairs(items) do answers[i] = judge(i, item) end
 
-for _, item in ipairs(items) do uncharge(item) end
+uncharge()
 store_buckets()
 store_day()
 
-local row = {}
+local row, locked_until = {}, whole(NOW + LOCK_MS)
 for lock in pairs(taken) do
-  row[#row + 1] = whole(NOW + LOCK_MS)
+  row[#row + 1] = locked_until
   row[#row + 1] = lock
 end
 if #row > 0 then redis.call('ZADD', KEY.locks, unpack(row)) end

@@ -82,7 +82,8 @@ local function expect_deliveries(item, r)
     end
   end
   campaign[expected] = campaign[expected] + left
-  awaiting[campaign.id .. '|' .. math.floor(item.group / CHUNK)] = true
+  awaiting[campaign] = awaiting[campaign] or {}
+  awaiting[campaign][math.floor(item.group / CHUNK)] = true
 end
 
 local function relax_lock(item, r)
@@ -257,17 +258,19 @@ if token ~= '' and #settled > 0 then
   redis.call('SREM', key('claim', token), unpack(settled))
 end
 if #unlock > 0 then redis.call('ZREM', KEY.locks, unpack(unlock)) end
-local row = {}
+local row, locked_until = {}, whole(NOW + LOCK_AFTER_ACCEPT_MS)
 for _, lock in ipairs(relock) do
-  row[#row + 1] = whole(NOW + LOCK_AFTER_ACCEPT_MS)
+  row[#row + 1] = locked_until
   row[#row + 1] = lock
 end
 -- Never shorter than another's lock on the same people.
 if #row > 0 then redis.call('ZADD', KEY.locks, 'GT', unpack(row)) end
 local expected = {}
-for chunk in pairs(awaiting) do
-  expected[#expected + 1] = whole(NOW)
-  expected[#expected + 1] = chunk
+for campaign, chunks in pairs(awaiting) do
+  for chunk in pairs(chunks) do
+    expected[#expected + 1] = whole(NOW)
+    expected[#expected + 1] = campaign.id .. '|' .. chunk
+  end
 end
 if #expected > 0 then redis.call('ZADD', KEY.awaiting, 'NX', unpack(expected)) end
 flush()

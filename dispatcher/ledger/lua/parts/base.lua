@@ -40,7 +40,8 @@ local function open(id)
   if campaigns[id] ~= nil then return campaigns[id] or nil end
   local values = redis.call('HMGET', key('campaign', id), unpack(FIELDS))
   if not values[1] then campaigns[id] = false return nil end
-  local before, now = {}, { id = id, records = {}, dirty = {}, delivery = {}, moved = {} }
+  local before, now = {}, { id = id, records = {}, dirty = {}, delivery = {}, moved = {},
+                            sizes = {} }
   for i, field in ipairs(FIELDS) do
     local default = NUMBERS[field]
     if default then now[field] = tonumber(values[i]) or default

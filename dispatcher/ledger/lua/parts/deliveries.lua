@@ -1,13 +1,15 @@
 -- deliveries.lua: three bytes a member of an accepted group, rank and code.
-local sizes = {}
 
 -- How many members a group has: a byte each, behind the head of its chunk.
 local function size_of(campaign, group)
-  local name = key('groups', campaign.load, math.floor(group / CHUNK))
-  if not sizes[name] then
-    sizes[name] = redis.call('GETRANGE', name, SIZES_AT, SIZES_AT + CHUNK - 1)
+  local chunk = math.floor(group / CHUNK)
+  local sizes = campaign.sizes[chunk]
+  if not sizes then
+    local name = key('groups', campaign.load, chunk)
+    sizes = redis.call('GETRANGE', name, SIZES_AT, SIZES_AT + CHUNK - 1)
+    campaign.sizes[chunk] = sizes
   end
-  return string.byte(sizes[name], group % CHUNK + 1) or 0
+  return string.byte(sizes, group % CHUNK + 1) or 0
 end
 
 local function is_dropped(r, member)
