@@ -233,7 +233,7 @@ class Bandwidth:
         outcome = await self._exchanged(request, gate)
         if gate.passed and outcome.kind is not Kind.NOT_WRITTEN:
             took = time.monotonic() - gate.passed_at
-            self.latencies.observe(outcome.kind.name.lower(), took)
+            self.latencies.observe(outcome.kind.word, took)
         return outcome
 
     async def _exchanged(self, request: httpx.Request, gate: _Gate) -> Outcome:

@@ -34,6 +34,7 @@ class Kind(Enum):
         log_level: Level of the log line that reports it.
         advice: What a person should do, a sentence.
         counts_as_attempt: It uses up one of the group's attempts.
+        word: Its name in logs and metrics.
     """
 
     ACCEPTED = _Traits(True, "yes", "info", "Nothing; callbacks tell the delivery.")
@@ -66,6 +67,8 @@ class Kind(Enum):
         advice: str,
         counts_as_attempt: bool,  # noqa: FBT001 - likewise
     ) -> None:
+        # Once: Enum looks up `name` in Python, for every send.
+        self.word = self.name.lower()
         self.final = final
         self.sent = sent
         self.log_level = log_level

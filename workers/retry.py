@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 #: Worth a second try within seconds. Not UNREACHABLE: the breaker paces that.
-_QUICK: Final = frozenset({Kind.SERVER_ERROR, Kind.NOT_WRITTEN, Kind.TOKEN_REFRESHED})
+_QUICK: Final = (Kind.SERVER_ERROR, Kind.NOT_WRITTEN, Kind.TOKEN_REFRESHED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

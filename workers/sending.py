@@ -11,7 +11,7 @@ that in retry.py.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
 from functools import lru_cache, partial
 from random import Random
 from typing import Any, Final, Protocol
@@ -119,10 +119,13 @@ def _which(job: Job) -> dict[str, str | int]:
 
 def _report(job: Job, outcome: Outcome) -> None:
     """One line for what a person may want to know; successes only when debugging."""
-    level = "debug" if outcome.kind is Kind.ACCEPTED else outcome.kind.log_level
-    tell = getattr(log, level)
-    kind = outcome.kind.name.lower()
-    tell("send.ended", outcome=kind, code=outcome.code, **_which(job))
+    if outcome.kind is not Kind.ACCEPTED:
+        tell = getattr(log, outcome.kind.log_level)
+    elif log.is_enabled_for(logging.DEBUG):
+        tell = log.debug
+    else:
+        return
+    tell("send.ended", outcome=outcome.kind.word, code=outcome.code, **_which(job))
 
 
 class Sender:
@@ -184,8 +187,10 @@ class Sender:
     async def _write(self, job: Job) -> Outcome:
         """One write; when somebody has opted out, of a message made anew."""
         while True:
-            with suppress(OptedOut):
+            try:
                 return await self._connected(job)
+            except OptedOut:
+                continue
 
     async def _connected(self, job: Job) -> Outcome:
         """Connect, ask the gate, write; a stop waits for no connection.
@@ -260,7 +265,7 @@ class Sender:
             # Known, and yet the ledger will call it unknown: a person can `resolve` it.
             log.exception(
                 "outcome.not_recorded",
-                outcome=outcome.kind.name.lower(),
+                outcome=outcome.kind.word,
                 message_id=outcome.message_id,
                 **_which(job),
             )

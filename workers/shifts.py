@@ -346,17 +346,20 @@ class Crew:
 
     async def heard(self, kind: Kind) -> None:
         """Feed the breaker; tell the ledger when it opened or closed."""
-        breaker = self._breaker
-        failed = {Kind.UNREACHABLE: breaker.failed, Kind.UNKNOWN: breaker.lost}.get(
-            kind
-        )
-        if failed:
-            if failed():
-                log.warning("provider.unreachable", outcome=kind.name.lower())
-                await self._tell("down")
-        elif kind is not Kind.NOT_WRITTEN and breaker.answered():
+        if kind is Kind.NOT_WRITTEN:
+            return
+        if kind in (Kind.UNREACHABLE, Kind.UNKNOWN):
+            await self._missed(kind)
+        elif self._breaker.answered():
             log.info("provider.reachable")
             await self._tell("up")
+
+    async def _missed(self, kind: Kind) -> None:
+        breaker = self._breaker
+        opened = breaker.lost() if kind is Kind.UNKNOWN else breaker.failed()
+        if opened:
+            log.warning("provider.unreachable", outcome=kind.word)
+            await self._tell("down")
 
     async def _tell(self, verdict: Literal["down", "up"]) -> None:
         try:
