@@ -9,6 +9,7 @@ from benchmarks import (
     callbacks,
     commands,
     deliveries,
+    distant,
     memory,
     rate,
     scale,
@@ -20,7 +21,7 @@ from benchmarks import (
 from benchmarks.harness import command
 
 _MODULES = (
-    *(sending, where, submit, memory, commands, scale),
+    *(sending, distant, where, submit, memory, commands, scale),
     *(rate, steering, callbacks, deliveries),
 )
 

@@ -14,10 +14,12 @@ from typing import Final
 from benchmarks.harness import job
 from benchmarks.harness.store import Store
 from benchmarks.peers import ours
-from dispatcher import Dispatcher
+from dispatcher import Dispatcher, Settings
 
 #: The first Python that is asked for is the one that runs this.
 _RUN: Final = (sys.executable, "-m")
+#: What a child of ours has unless it is told otherwise.
+SLOTS: Final[int] = Settings.model_fields["slots"].default
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Setting:
     Attributes:
         label: For people.
         command: Program and arguments.
+        slots: Of our worker's children; the others know no such thing.
     """
 
     label: str
     command: tuple[str, ...]
+    slots: int = SLOTS
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,18 @@ def _rq(workers: int) -> Setting:
     return Setting(f"{workers} SimpleWorkers", (*_RUN, *pool, *kind))
 
 
-def dispatcher(children: int = 2) -> Setting:
-    """Our worker with so many children."""
+def dispatcher(children: int = 2, slots: int = SLOTS) -> Setting:
+    """Our worker with so many children, and requests in flight in each."""
     command = (*_RUN, "dispatcher", "worker", f"--concurrency={children}")
-    return Setting(f"{children} children of 64 slots", command)
+    return Setting(f"{children} children of {slots} slots", command, slots)
 
 
 OURS: Final = Contender(
-    "dispatcher", "benchmarks.peers.ours", (dispatcher(),), 30_000, _accepted
+    "dispatcher",
+    "benchmarks.peers.ours",
+    tuple(dispatcher(2, slots) for slots in (SLOTS, 2 * SLOTS, 4 * SLOTS)),
+    30_000,
+    _accepted,
 )
 CELERY: Final = Contender(
     "Celery, httpx",

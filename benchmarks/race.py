@@ -14,14 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders import Contender, Setting, environment
 from benchmarks.harness import machine
-from benchmarks.harness.answerer import Answerer
+from benchmarks.harness.answerer import Answerer, Provider
 from benchmarks.harness.process import Process
 from benchmarks.harness.store import Counters, Fsync, Store
 
@@ -75,7 +75,13 @@ class Stretch:
         return self.core[place] / self.groups * 1e6
 
 
-def lap(who: Contender, setting: Setting, groups: int, fsync: Fsync = "always") -> Lap:
+def lap(
+    who: Contender,
+    setting: Setting,
+    groups: int,
+    fsync: Fsync = "always",
+    provider: Callable[[], AbstractContextManager[Provider]] = Answerer,
+) -> Lap:
     """Race once.
 
     Raises:
@@ -84,10 +90,11 @@ def lap(who: Contender, setting: Setting, groups: int, fsync: Fsync = "always") 
     """
     with ExitStack() as stack:
         store = stack.enter_context(Store(fsync))
-        answerer = stack.enter_context(Answerer())
+        answerer = stack.enter_context(provider())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environ = environment(who, store, answerer.url)
         environ["DISPATCHER_DATA_DIR"] = str(folder)
+        environ["DISPATCHER_SLOTS"] = str(setting.slots)
         empty = store.memory()
         enqueue_s = enqueue(who, groups, environ)
         queued = (store.memory() - empty) / groups
@@ -115,7 +122,7 @@ def lap(who: Contender, setting: Setting, groups: int, fsync: Fsync = "always") 
 
 
 def watch(
-    answerer: Answerer,
+    answerer: Provider,
     groups: int,
     check: Callable[[], None],
     families: Sequence[Sequence[int]],

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from typing import Final
 from benchmarks import bare, contenders, race
 from benchmarks.contenders import CELERY, DRAMATIQ, OURS, PEERS, RQ, TASKIQ, Contender
 from benchmarks.harness import answerer, command, job, store
-from benchmarks.harness.answerer import Answerer
+from benchmarks.harness.answerer import Answerer, Provider
 from benchmarks.harness.command import Size
 from benchmarks.harness.figures import Spread, ratio, spread, table
 from benchmarks.harness.process import Process
@@ -94,10 +94,15 @@ def _best(who: Contender, size: Size) -> contenders.Setting:
     return max(rates, key=rates.__getitem__)
 
 
-def loop(client: str, processes: int, count: int) -> tuple[float, float]:
+def loop(
+    client: str,
+    processes: int,
+    count: int,
+    provider: Callable[[], AbstractContextManager[Provider]] = Answerer,
+) -> tuple[float, float]:
     """Messages a second of a bare loop, and microseconds of a core for each."""
     with ExitStack() as stack:
-        target = stack.enter_context(Answerer())
+        target = stack.enter_context(provider())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environ = {job.PROVIDER: target.url}
         line = bare.command(client, count)

@@ -16,7 +16,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from benchmarks.harness import job
 from benchmarks.harness.command import Missing
@@ -57,6 +57,19 @@ _ANSWER: Final = (
     '"time":"$time_iso8601","segmentCount":1,"direction":"out","to":[{to}],'
     '"from":"{sender}","text":"{text}","tag":"0f1e2d3c4b.123456.1.{tag}"}}'
 )
+
+
+class Provider(Protocol):
+    """Whoever takes messages.
+
+    Attributes:
+        url: What a client's base URL is.
+    """
+
+    url: str
+
+    def taken(self) -> int:
+        """Messages taken so far."""
 
 
 class Answerer:

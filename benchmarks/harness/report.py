@@ -23,6 +23,7 @@ END: Final = "<!-- to here -->"
 #: The order of the page; a section is named as its module.
 ORDER: Final = (
     "sending",
+    "distant",
     "where",
     "submit",
     "memory",

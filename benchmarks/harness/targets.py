@@ -70,6 +70,8 @@ TARGETS: Final = (
            "sent_vs_peers", 4, 8, _TIMES),
     Target("against a bare loop over our own HTTP stack that records nothing",
            "sent_vs_own_loop", 0.75, 0.9, "{:.2f}"),
+    Target("the same where the provider takes 50 ms to answer",
+           "distant_vs_own_loop", 0.75, 0.9, "{:.2f}"),
     Target("against a bare pyreqwest loop (the limit)",
            "sent_vs_pyreqwest", 0.2, 0.35, "{:.2f}"),
     Target("recipients submitted/s, against one Celery `delay` per group",
