@@ -5,7 +5,7 @@ Pure: facts in, reasons out. It asks nobody and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from dispatcher.ledger.circumstances import Bucket, Circumstances
 from dispatcher.ledger.states import CampaignState, GroupState
 from dispatcher.pauses import what_to_do
+from dispatcher.words import BEING_READ, count, rate
 
 #: Groups that still have to be sent.
 _TO_SEND: Final = (GroupState.PENDING, GroupState.RETRY)
@@ -75,12 +76,17 @@ class Explanation:
 
 def explain(id: str, facts: Circumstances) -> Explanation:  # noqa: A002 - the public word for it
     """What stands in a campaign's way, by what was found in the ledger."""
-    checks = _OVER if facts.state in _ENDED else _CHECKS
+    checks = _STILL.get(facts.state, _CHECKS)
     reasons = tuple(reason for check in checks for reason in check(facts))
     return Explanation(id, facts.state.value, reasons)
 
 
-# -- it is over, or a person stopped it ----------------------------------------
+# -- it is not there yet, it is over, or a person stopped it --------------------
+
+
+def _loading(_: Circumstances) -> Iterator[Reason]:
+    advice = "if whoever submits it was stopped, submit it again with the same id"
+    yield Reason("loading", "waits", BEING_READ, advice)
 
 
 def _ended(facts: Circumstances) -> Iterator[Reason]:
@@ -96,7 +102,7 @@ def _held(facts: Circumstances) -> Iterator[Reason]:
         yield Reason(
             "held",
             "stops",
-            f"{_groups(held)} may have been taken, and wait for a person",
+            f"{count(held, 'group')} may have been taken, and wait for a person",
             "look at them with dispatcher results --state held, then resolve or retry",
         )
 
@@ -175,28 +181,34 @@ def _unreachable(facts: Circumstances) -> Iterator[Reason]:
 
 def _out_of_hours(facts: Circumstances) -> Iterator[Reason]:
     if facts.fresh and facts.fresh_wait:
-        text = f"{_groups(facts.fresh)} wait for the sending hours of their people"
+        text = (
+            f"{count(facts.fresh, 'group')} wait for the sending hours of their people"
+        )
         yield Reason("hours", "waits", text, seconds=facts.fresh_wait / 1000)
 
 
 def _locked(facts: Circumstances) -> Iterator[Reason]:
     if facts.locked:
-        seen = f"of the next {_groups(len(facts.waiting))} to be tried again"
+        seen = f"of the next {count(len(facts.waiting), 'group')} to be tried again"
         text = f"{facts.locked} {seen} wait for an earlier message to the same people"
-        yield Reason("locked", "waits", text, "it resolves itself within 30 minutes")
+        others = len(facts.waiting) > facts.locked or _fresh_may_go(facts)
+        kind: Final = "limits" if others else "waits"
+        yield Reason("locked", kind, text, "it resolves itself within 30 minutes")
 
 
 def _tried_later(facts: Circumstances) -> Iterator[Reason]:
     waiting = facts.count(*_TO_SEND) - facts.fresh
     if waiting > 0 and facts.next_due > 0 and not _may_go_now(facts):
-        text = f"{_groups(waiting)} were handed back, and wait for their next try"
+        text = (
+            f"{count(waiting, 'group')} were handed back, and wait for their next try"
+        )
         yield Reason("retry", "waits", text, seconds=facts.next_due / 1000)
 
 
 def _on_their_way(facts: Circumstances) -> Iterator[Reason]:
     under_way = facts.count(GroupState.CLAIMED, GroupState.SENDING)
     if under_way and not facts.count(*_TO_SEND):
-        text = f"the last {_groups(under_way)} are on their way"
+        text = f"the last {count(under_way, 'group')} are on their way"
         yield Reason("last", "waits", text)
 
 
@@ -204,7 +216,7 @@ def _unknown(facts: Circumstances) -> Iterator[Reason]:
     unknown = facts.count(GroupState.UNKNOWN)
     if unknown:
         kind: Final = "limits" if facts.count(*_TO_SEND) else "waits"
-        text = f"of {_groups(unknown)} nobody knows yet whether they were taken"
+        text = f"of {count(unknown, 'group')} nobody knows yet whether they were taken"
         advice = "the provider is asked; or tell what you know: dispatcher resolve"
         yield Reason("unknown", kind, text, advice)
 
@@ -229,7 +241,7 @@ def _rate(facts: Circumstances) -> Iterator[Reason]:
 
 def _of_bucket(bucket: Bucket) -> Reason:
     limit, source = _LIMITS[bucket.name]
-    text = f"{limit} is {bucket.rate:g} unit/s ({source})"
+    text = f"{limit} is {rate(bucket.rate)} ({source})"
     seconds = bucket.wait_ms / 1000
     if bucket.wait_ms:
         text += f"; {-bucket.level:,.1f} units are owed first"
@@ -237,17 +249,21 @@ def _of_bucket(bucket: Bucket) -> Reason:
 
 
 def _may_go_now(facts: Circumstances) -> bool:
-    return facts.next_due == 0 or bool(facts.fresh and not facts.fresh_wait)
+    return facts.next_due == 0 or _fresh_may_go(facts)
 
 
-def _groups(number: int) -> str:
-    return f"{number:,} group{'' if number == 1 else 's'}"
+def _fresh_may_go(facts: Circumstances) -> bool:
+    return bool(facts.fresh and not facts.fresh_wait)
 
 
 _Check = Callable[[Circumstances], Iterator[Reason]]
 
-_ENDED: Final = (CampaignState.DONE, CampaignState.CANCELLED)
-_OVER: Final[tuple[_Check, ...]] = (_ended, _held, _unknown)
+#: Those of which nothing is sent, whatever else is found.
+_STILL: Final[Mapping[CampaignState, tuple[_Check, ...]]] = {
+    CampaignState.LOADING: (_loading,),
+    CampaignState.DONE: (_ended, _held, _unknown),
+    CampaignState.CANCELLED: (_ended, _held, _unknown),
+}
 #: In the order of their weight.
 _CHECKS: Final[tuple[_Check, ...]] = (
     *(_paused, _begins_later),

@@ -115,9 +115,18 @@ def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
     return next((words for start, words in table if text.startswith(start)), "")
 
 
+#: Why nothing of a campaign is sent whose list is not committed.
+BEING_READ: Final = "its list is being read; nothing is sent before it is whole"
+
+
 def count(number: int, noun: str) -> str:
     """`1 group`, `1,200 groups`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def rate(units: float) -> str:
+    """`1 unit/s`, `1,200 units/s`, `0.5 units/s`."""
+    return f"{units:,g} unit{'' if units == 1 else 's'}/s"
 
 
 def used_up(until: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
+from dispatcher import words
 from dispatcher.cli.up_note import Note
 from dispatcher.pauses import what_to_do
 from dispatcher.results import Progress
@@ -57,13 +58,13 @@ def rates(settings: Settings, *, running: Note | None = None) -> Finding:
         return Finding(
             "ok",
             "rate",
-            f"{running.account_rate:,g} units/s, as `dispatcher up` has it",
+            f"{words.rate(running.account_rate)}, as `dispatcher up` has it",
         )
     rate = settings.account_rate
     if rate is None:
         advice = "set DISPATCHER_ACCOUNT_RATE, or the provider refuses what is too fast"
         return Finding("warning", "rate", "not limited", advice)
-    told = f"{rate:,g} unit{'' if rate == 1 else 's'}/s for the account"
+    told = f"{words.rate(rate)} for the account"
     if settings.sender_rate:
         told += f", {settings.sender_rate:,g} for each sender"
     if "account_rate" in settings.model_fields_set:

@@ -23,7 +23,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatchError, Refused
 from dispatcher.ledger.vitals import vitals
 from dispatcher.settings import Settings
-from dispatcher.words import count
+from dispatcher.words import count, rate
 
 #: People in the sample list, which is for the simulated provider only.
 _SAMPLE: Final = 60
@@ -240,8 +240,7 @@ def _pages(system: System, settings: Settings) -> str:
 def _rate(settings: Settings, *, simulated: bool) -> str:
     if settings.account_rate is None:
         return "not limited (DISPATCHER_ACCOUNT_RATE=none)"
-    rate = settings.account_rate
-    told = f"at most {rate:,g} unit{'' if rate == 1 else 's'}/s"
+    told = f"at most {rate(settings.account_rate)}"
     if "account_rate" in settings.model_fields_set:
         return told
     if simulated:

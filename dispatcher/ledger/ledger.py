@@ -259,6 +259,8 @@ class Ledger(Loads, Graves):
         Raises:
             UnknownCampaign: It is gone.
         """
+        if row.state == CampaignState.LOADING:
+            return Circumstances(row.state)
         found = self.run(look(row.id, rates))
         if found is None:
             self.campaign(row.id)

@@ -117,7 +117,6 @@ def look(dispatcher: Dispatcher, id_: str) -> Sight:
     """A campaign with all that its page shows."""
     run, ledger = find(dispatcher, id_), dispatcher.ledger
     row = ledger.campaign(id_)
-    loading = row.state == CampaignState.LOADING
     return Sight(
         row,
         run.progress(),
@@ -125,7 +124,7 @@ def look(dispatcher: Dispatcher, id_: str) -> Sight:
         _history(dispatcher, row),
         errors=run.errors(),
         mishaps=tuple(mishaps(ledger.list_of(key("mishaps", row.load)))),
-        explanation=None if loading else run.explain(),
+        explanation=run.explain(),
     )
 
 

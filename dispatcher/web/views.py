@@ -179,7 +179,7 @@ def item(sight: Sight) -> Item:
 def _why(now: Progress) -> str:
     """Why it is paused or cancelled, or does not run yet."""
     if now.state == "loading":
-        return "its list is being read; nothing is sent before it is whole"
+        return words.BEING_READ
     if now.state != "cancelled":
         return in_words(now.reason)
     if now.reason == "by hand":

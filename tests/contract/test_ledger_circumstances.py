@@ -18,6 +18,12 @@ def found(bench: Bench, rates: Rates = RATES, id_: str = "c") -> Circumstances:
     return facts
 
 
+def test_a_list_that_is_being_read(bench: Bench) -> None:
+    """There is nothing to look at yet, and no complaint that it is unknown."""
+    bench.run(calls.begin("c", 60))
+    assert found(bench) == Circumstances(CampaignState.LOADING)
+
+
 def test_a_fresh_campaign(bench: Bench) -> None:
     """All is there to be claimed, and nobody to do it."""
     bench.load(pace=2.5)

@@ -32,6 +32,7 @@ def codes(found: Explanation) -> list[str]:
 
 CASES = {
     "nothing": (WELL, []),
+    "loading": (Circumstances(CampaignState.LOADING), ["loading"]),
     "done": (replace(WELL, state=CampaignState.DONE, children=0), ["done"]),
     "done, some held": (
         replace(WELL, state=CampaignState.DONE, counts={GroupState.HELD: 1}),
@@ -110,10 +111,28 @@ def test_how_long() -> None:
     assert "3.0 units are owed first" in rate.text
 
 
+@pytest.mark.parametrize(
+    ("rate", "told"), [(1, "1 unit/s"), (0.5, "0.5 units/s"), (1200, "1,200 units/s")]
+)
+def test_how_fast(rate: float, told: str) -> None:
+    """One unit is one unit."""
+    facts = replace(WELL, buckets=(Bucket("account", rate, 0, 0),))
+    (reason,) = explain("c", facts).reasons
+    assert f" {told} " in reason.text
+
+
 def test_sending() -> None:
     """A limit alone does not keep it from sending."""
     assert explain("c", replace(WELL, buckets=(PACE,))).sending
     assert not explain("c", replace(WELL, children=0)).sending
+
+
+def test_locked_while_others_go() -> None:
+    """A lock on some is in the way of those alone."""
+    locked = replace(TRIED, next_due=4000, waiting=(1, 2), locked=2)
+    assert not explain("c", locked).sending
+    assert explain("c", replace(locked, fresh=1, next_due=0)).sending
+    assert explain("c", replace(locked, locked=1, next_due=0)).sending
 
 
 def test_a_pause_says_what_to_do() -> None:
