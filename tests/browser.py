@@ -162,10 +162,10 @@ class Browser:
         )
 
     def _is_another(self, before: WebElement) -> bool:
-        now = self._chrome.find_element(By.TAG_NAME, "html")
-        return bool(
-            now != before and self._run("return document.readyState") == "complete"
-        )
+        # For a moment, between two pages, there is none.
+        now = self._chrome.find_elements(By.TAG_NAME, "html")
+        is_whole = self._run("return document.readyState") == "complete"
+        return is_whole and now not in ([], [before])
 
     # -- as others see it --------------------------------------------------
 
