@@ -346,11 +346,9 @@ class Crew:
 
     async def heard(self, kind: Kind) -> None:
         """Feed the breaker; tell the ledger when it opened or closed."""
-        if kind is Kind.NOT_WRITTEN:
-            return
         if kind in (Kind.UNREACHABLE, Kind.UNKNOWN):
             await self._missed(kind)
-        elif self._breaker.answered():
+        elif kind is not Kind.NOT_WRITTEN and self._breaker.answered():
             log.info("provider.reachable")
             await self._tell("up")
 
