@@ -111,7 +111,7 @@ OURS: Final = Contender(
     "dispatcher",
     "benchmarks.peers.ours",
     tuple(dispatcher(2, slots) for slots in (SLOTS, 2 * SLOTS, 4 * SLOTS)),
-    30_000,
+    60_000,
     _accepted,
 )
 CELERY: Final = Contender(

@@ -17,7 +17,7 @@ local EVERYBODY = 0xFFFF -- mask: all members are left out
 -- Longer than the slack (5 s) of a provider search for an unknown neighbour.
 local LOCK_AFTER_ACCEPT_MS = 10 * 1000
 
-local settled, unlock, relock, awaiting = {}, {}, {}, {}
+local settled, unlock, shorten, relock, awaiting = {}, {}, {}, {}, {}
 
 local function member(item) return item.campaign.id .. '|' .. item.group end
 
@@ -65,10 +65,14 @@ end
 -- An unresolved group's lock is its own until it expires. Later, or once the group
 -- was settled, another message to the same people may hold it. One that was taken and
 -- whose id nobody knows is searched for, so that its lock stays, too.
-local function free_lock(item, r)
+local function holds_lock(r)
   local unresolved = r.state == STATE.sending or r.state == STATE.unknown
     or r.state == STATE.held or (r.state == STATE.accepted and r.tail == '')
-  if unresolved and NOW < r.gated_at + LOCK_MS then unlock[#unlock + 1] = item.lock end
+  return unresolved and NOW < r.gated_at + LOCK_MS
+end
+
+local function free_lock(item, r)
+  if holds_lock(r) then unlock[#unlock + 1] = item.lock end
 end
 
 -- From now on callbacks are due for each member that it went to.
@@ -87,8 +91,8 @@ local function expect_deliveries(item, r)
 end
 
 local function relax_lock(item, r)
-  free_lock(item, r)
-  relock[#relock + 1] = item.lock
+  local list = holds_lock(r) and shorten or relock
+  list[#list + 1] = item.lock
 end
 
 local function accept(item, r, id, serial)
@@ -258,13 +262,20 @@ if token ~= '' and #settled > 0 then
   redis.call('SREM', key('claim', token), unpack(settled))
 end
 if #unlock > 0 then redis.call('ZREM', KEY.locks, unpack(unlock)) end
-local row, locked_until = {}, whole(NOW + LOCK_AFTER_ACCEPT_MS)
-for _, lock in ipairs(relock) do
-  row[#row + 1] = locked_until
-  row[#row + 1] = lock
+local locked_until = whole(NOW + LOCK_AFTER_ACCEPT_MS)
+
+local function with_end(locks)
+  local row = {}
+  for _, lock in ipairs(locks) do
+    row[#row + 1] = locked_until
+    row[#row + 1] = lock
+  end
+  return row
 end
+
+if #shorten > 0 then redis.call('ZADD', KEY.locks, unpack(with_end(shorten))) end
 -- Never shorter than another's lock on the same people.
-if #row > 0 then redis.call('ZADD', KEY.locks, 'GT', unpack(row)) end
+if #relock > 0 then redis.call('ZADD', KEY.locks, 'GT', unpack(with_end(relock))) end
 local expected = {}
 for campaign, chunks in pairs(awaiting) do
   for chunk in pairs(chunks) do
