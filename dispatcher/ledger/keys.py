@@ -40,6 +40,7 @@ that died are never seen again.
     opted_in:{scope}        hash    number -> when its person wrote START (ms)
     scopes                  set     scopes with opted-out numbers: all, senders
     buckets                 hash    bucket name -> level and time
+    first                   hash    bucket name -> priority of who waits, until (ms)
     day                     hash    units sent on which day (UTC), where they are capped
     throttle                hash    the pause that 429 answers asked for
     latency                 hash    outcome|bucket -> sends answered so fast
@@ -97,6 +98,7 @@ PATTERNS: Final = MappingProxyType(
         "opted_in": PREFIX + "opted_in:%s",
         "scopes": PREFIX + "scopes",
         "buckets": PREFIX + "buckets",
+        "first": PREFIX + "first",
         "day": PREFIX + "day",
         "throttle": PREFIX + "throttle",
         "latency": PREFIX + "latency",

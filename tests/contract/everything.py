@@ -27,7 +27,7 @@ GROUPS = 130  # two chunks
 RATES = Rates(account=1e6, sender=1e6, daily=10**6)
 #: What is not a campaign's, and outlives every one.
 LEDGER_WIDE = {
-    *("identity", "buckets", "day", "archived", "leases", "swept", "locks"),
+    *("identity", "buckets", "first", "day", "archived", "leases", "swept", "locks"),
     *("scopes", "children"),
 }
 

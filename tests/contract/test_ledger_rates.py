@@ -211,3 +211,104 @@ def test_large_numbers_are_stored_whole(bench: Bench) -> None:
     assert bench.gate(rates=rates, cost=1) == 0
     stored = bench.redis.hget(key("buckets"), "account")
     assert stored == f"-0.999750 {DAWN_US + 7}".encode()
+
+
+# -- the more urgent first -----------------------------------------------------
+
+
+ONE = Rates(account=10)
+
+
+def two(bench: Bench, priority: int = 5, **more: float) -> None:
+    """An urgent and a plain campaign; the account owes 750 ms."""
+    bench.load("plain", 3)
+    bench.load("urgent", 3, priority=priority, **more)
+    bench.claim(6)
+    assert bench.gate(0, id_="plain", rates=ONE) == 0
+
+
+def test_the_more_urgent_first(bench: Bench) -> None:
+    """Whoever asks first when the wait is over: the urgent one has it."""
+    two(bench)
+    assert bench.gate(0, id_="urgent", rates=ONE) == 750
+    bench.clock.forward(760)
+    assert bench.gate(1, id_="plain", rates=ONE) == 90
+    assert bench.gate(0, id_="urgent", rates=ONE) == 0
+    bench.clock.forward(1000)
+    assert bench.gate(1, id_="plain", rates=ONE) == 0
+
+
+def test_who_does_not_come_back_is_not_waited_for(bench: Bench) -> None:
+    """Its worker died, say: a tenth of a second is lost."""
+    two(bench)
+    bench.gate(0, id_="urgent", rates=ONE)
+    bench.clock.forward(850)
+    assert bench.gate(1, id_="plain", rates=ONE) == 0
+
+
+def test_equals_give_no_way(bench: Bench) -> None:
+    """Of one priority, whoever asks first."""
+    two(bench, priority=0)
+    bench.gate(0, id_="urgent", rates=ONE)
+    bench.clock.forward(760)
+    assert bench.gate(1, id_="plain", rates=ONE) == 0
+
+
+def test_the_less_urgent_waits_for_nobody(bench: Bench) -> None:
+    """It cannot stand in the way of those above it, nor take their place."""
+    two(bench, priority=-5)
+    bench.gate(1, id_="plain", rates=ONE)
+    bench.gate(0, id_="urgent", rates=ONE)
+    bench.clock.forward(760)
+    assert bench.gate(0, id_="urgent", rates=ONE) == 90
+    assert bench.gate(1, id_="plain", rates=ONE) == 0
+
+
+def test_nobody_gives_way_to_who_waits_for_a_pace_of_its_own(bench: Bench) -> None:
+    """What it waits for is no bucket of the others'."""
+    two(bench, pace=100)
+    rates = Rates(account=1000)
+    bench.clock.forward(100)
+    assert bench.gate(0, id_="urgent", rates=rates, cost=40) == 0
+    assert bench.gate(1, id_="urgent", rates=rates) == 150
+    assert bench.redis.hkeys(key("first")) == []
+    assert bench.gate(1, id_="plain", rates=rates, cost=60) == 0
+    # Now the account owes something, too, but less.
+    bench.clock.forward(5)
+    assert bench.gate(1, id_="urgent", rates=rates) == 145
+    bench.clock.forward(50)
+    assert bench.gate(2, id_="plain", rates=rates) == 0
+
+
+def test_who_goes_back_to_the_queue_is_not_waited_for(bench: Bench) -> None:
+    """Told to wait for more than a moment, it does not ask again by itself."""
+    two(bench)
+    assert bench.gate(0, id_="urgent", rates=Rates(account=5)) == 1500
+    bench.clock.forward(1500)
+    assert bench.gate(1, id_="plain", rates=Rates(account=5)) == 0
+
+
+def test_the_last_of_the_urgent_ones(bench: Bench) -> None:
+    """While another of them was told to wait, one that passes opens nothing."""
+    two(bench)
+    items = [ticket(group, id_="urgent") for group in range(2)]
+    assert bench.gates(items, rates=ONE) == [750, 1750]
+    assert bench.gates(items[:1], rates=ONE) == [750]
+    bench.clock.forward(700)
+    assert bench.gate(1, id_="urgent", rates=ONE) == 50
+    bench.clock.forward(60)
+    assert bench.gate(0, id_="urgent", rates=ONE) == 0
+    assert bench.gate(1, id_="urgent", rates=ONE) == 990
+    bench.clock.forward(995)
+    assert bench.gate(1, id_="plain", rates=ONE) == 95
+    assert bench.gate(1, id_="urgent", rates=ONE) == 0
+
+
+def test_a_clock_set_back_holds_nobody_for_long(bench: Bench) -> None:
+    """Who came first in a time that is yet to come is forgotten."""
+    two(bench)
+    bench.gate(0, id_="urgent", rates=ONE)
+    bench.clock.forward(-60_000)
+    assert bench.gate(1, id_="plain", rates=ONE) == 750
+    bench.clock.forward(750)
+    assert bench.gate(1, id_="plain", rates=ONE) == 0

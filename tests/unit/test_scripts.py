@@ -50,7 +50,7 @@ NAMES = sorted(
     for path in FOLDER.iterdir()
     if path.name.endswith(".lua")
 )
-PARTS = ["buckets", "closed", "deliveries", "lanes"]
+PARTS = ["buckets", "closed", "deliveries", "first", "lanes"]
 ROW = CampaignRow(
     *("c", CampaignState.DONE),
     load="ab12",

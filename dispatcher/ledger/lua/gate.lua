@@ -12,7 +12,7 @@
 --         to the same people | -4 canary is full | -(1024 + mask) leave these out
 --         first: they have opted out (calls.left_out)
 -- A repeated call with the same serial answers -1: it never lets through twice.
--- needs: lanes, buckets, closed
+-- needs: lanes, buckets, closed, first
 local token = ARGV[2]
 local account_rate, sender_rate = tonumber(ARGV[3]), tonumber(ARGV[4])
 local daily = tonumber(ARGV[5])
@@ -90,16 +90,31 @@ local function is_canary_full(campaign, r)
     and campaign.gated >= campaign.stop_after
 end
 
+local function pay(item, list)
+  for _, b in ipairs(list) do
+    b.level, b.changed = b.level - item.cost, true
+    forget_first(b)
+  end
+end
+
 -- Groups refused for debt line up behind one another in the buckets that are in
 -- debt (and in no other), so that each is told its own wait.
+local function line_up(item, list, debt)
+  for _, b in ipairs(list) do
+    if b.level < 0 then
+      -- Only what it waits for: another bucket is not the reason.
+      if wait_ms(b) == debt then come_first(b, item.campaign, debt) end
+      b.queued = (b.queued or 0) + item.cost
+      b.level = b.level - item.cost
+    end
+  end
+end
+
 local function charge(item)
   local list = buckets_of(item.campaign, account_rate, sender_rate)
-  local wait = longest_wait(list)
-  for _, b in ipairs(list) do
-    if wait == 0 then b.changed = true
-    elseif b.level < 0 then b.queued = (b.queued or 0) + item.cost end
-    if wait == 0 or b.level < 0 then b.level = b.level - item.cost end
-  end
+  local debt = longest_wait(list)
+  local wait = math.max(debt, gives_way_ms(item.campaign, list))
+  if wait == 0 then pay(item, list) else line_up(item, list, debt) end
   return wait
 end
 
@@ -173,6 +188,7 @@ for i, item in ipairs(items) do answers[i] = judge(i, item) end
 
 uncharge()
 store_buckets()
+store_first()
 store_day()
 
 local row, locked_until = {}, whole(NOW + LOCK_MS)

@@ -49,6 +49,8 @@ local function buckets_of(campaign, account_rate, sender_rate)
   local list = {}
   if account_rate then list[1] = bucket('account', account_rate) end
   if sender_rate then list[#list + 1] = bucket('sender:' .. campaign.sender, sender_rate) end
+  -- What other campaigns pay into, too.
+  for _, b in ipairs(list) do b.shared = true end
   local pace = campaign.pace > 0 and campaign.pace or math.huge
   -- Slowed down for a while, because carriers said that it was too much.
   if campaign.slow_until > NOW then pace = math.min(pace, campaign.slow_pace) end
